@@ -1,1 +1,12 @@
+//! Offboards customers at SaaS providers: exactly once, approved, verified, with evidence.
+//!
+//! ```text
+//!   api ──────────► domain ─────────► controller ───────► providers
+//!   what users      what follows      the only loop,      what one SaaS
+//!   write and read  from it (pure)    the only Kubernetes understands
+//!                                     client              (HTTP only)
+//! ```
+//! Read in that order. `evidence` is what the records hold: names, seals, MACs. `domain` never awaits and never asks for the time.
 
+pub mod api;
+pub mod domain;

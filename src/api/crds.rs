@@ -1,0 +1,51 @@
+//! The CustomResourceDefinitions, as `customer-offboarding-operator crds` prints them.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::{CustomerOffboarding, OffboardingProvider, OffboardingRecord};
+
+/// Every kind's definition, as JSON values in the order in which they are printed.
+///
+/// Generated schemas are tidied: no `nullable` (a field is there or it is not), whole numbers as bounds, and the default
+/// status that makes a brand-new object *in progress* for kstatus before the operator has seen it.
+#[must_use]
+pub fn crds() -> Vec<Value> {
+    [CustomerOffboarding::crd(), OffboardingProvider::crd(), OffboardingRecord::crd()]
+        .into_iter()
+        .map(tidy)
+        .collect()
+}
+
+fn tidy(crd: CustomResourceDefinition) -> Value {
+    let kind = crd.spec.names.kind.clone();
+    let mut value = serde_json::to_value(crd).unwrap_or_default();
+    let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    tidy_schema(schema);
+    if kind == "CustomerOffboarding" {
+        schema["properties"]["status"]["default"] =
+            json!({ "observedGeneration": -1, "phase": "Pending", "finished": false });
+    }
+    value
+}
+
+fn tidy_schema(node: &mut Value) {
+    match node {
+        Value::Object(map) => {
+            map.remove("nullable");
+            for bound in ["minimum", "maximum"] {
+                if let Some(number) = map.get(bound).and_then(Value::as_f64) {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "every bound we write is a whole number"
+                    )]
+                    map.insert(bound.to_owned(), json!(number as i64));
+                }
+            }
+            map.values_mut().for_each(tidy_schema);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy_schema),
+        _ => {}
+    }
+}
