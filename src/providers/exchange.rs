@@ -1,0 +1,74 @@
+//! One HTTP exchange as data: what is sent and what came back. Nothing here prints a credential, an id or a body.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::api::Method;
+
+/// The customer's id, as it is sent to the provider. Prints its type only.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    /// Wraps an id as the request or the record holds it; whether a provider accepts it is for its profile to say.
+    #[must_use]
+    pub fn new(id: String) -> Self {
+        Self(id)
+    }
+
+    /// The id itself: for a request to the provider, a keyed hash or a seal, and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerId")
+    }
+}
+
+/// A request, ready to send: address, headers and body are complete and checked.
+#[derive(Clone)]
+pub struct PreparedRequest {
+    /// The HTTP method.
+    pub method: Method,
+    /// The address: scheme, host, port and path prefix are those of the provider object's base URL.
+    pub url: Url,
+    /// Header names (lower case) and values, credentials included; each name at most once.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Content type and bytes.
+    pub body: Option<(&'static str, Vec<u8>)>,
+}
+
+impl fmt::Debug for PreparedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedRequest({:?})", self.method)
+    }
+}
+
+/// An answer that was read completely, within all caps.
+#[derive(Clone)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers: names in lower case, repeated ones joined with `, `.
+    pub headers: BTreeMap<String, String>,
+    /// The body as JSON; `None` where it is empty, is no JSON, is nested deeper than 64, repeats a key, or is not UTF-8.
+    pub json: Option<serde_json::Value>,
+    /// The body's first 64 KiB as text; empty where it is not UTF-8.
+    pub text: String,
+    /// How many bytes the body has, at most 1 MiB.
+    pub body_bytes: usize,
+    /// The provider's own clock: the `Date` header.
+    pub date: Option<Timestamp>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body_bytes)
+    }
+}

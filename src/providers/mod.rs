@@ -1,0 +1,5 @@
+//! What one SaaS provider understands: profiles, and the HTTP that speaks them. No Kubernetes, no files, no environment.
+
+mod exchange;
+
+pub use exchange::{CustomerId, PreparedRequest, Response};
