@@ -10,4 +10,5 @@
 
 pub mod api;
 pub mod domain;
+pub mod evidence;
 pub mod providers;
