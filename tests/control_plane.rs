@@ -238,3 +238,25 @@ spec:
   scope: Namespaced
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
 ";
+
+/// The demo and load tests do several things at once on tasks of their own.
+#[tokio::test]
+async fn it_can_be_used_from_spawned_tasks() -> Result<(), Failure> {
+    let namespace = tokio::spawn(async {
+        let plane = ControlPlane::shared().await?;
+        let namespace = plane.namespace("spawned").await?;
+        plane.apply(WIDGETS).await?;
+        plane.kubectl("admin").args(["get", "namespace", namespace.name()]).succeed().await?;
+        let client = plane.client("admin").await?;
+        eventually(Duration::from_secs(20), "the namespace is listed", async || {
+            Api::<Namespace>::all(client.clone()).get(namespace.name()).await
+        })
+        .await;
+        namespace.delete(&client).await?;
+        let mut own = ControlPlane::start(Options::default()).await?;
+        own.restart_api_server().await?;
+        Ok::<_, Failure>(namespace)
+    });
+    assert!(namespace.await.expect("the task does not panic")?.name().starts_with("spawned-"));
+    Ok(())
+}

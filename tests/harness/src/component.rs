@@ -17,26 +17,25 @@ impl Component {
     }
 
     /// Starts it if it does not run, and looks with `is_ready` until that answers `Ok`.
-    pub(crate) async fn start(
+    pub(crate) async fn start<Look: Future<Output = Result<(), Failure>>>(
         &mut self,
         scratch: &Scratch,
         deadline: Duration,
-        mut is_ready: impl AsyncFnMut() -> Result<(), Failure>,
+        is_ready: impl FnMut() -> Look,
     ) -> Result<(), Failure> {
-        if self.process.is_some() {
+        if let Some(process) = &mut self.process
+            && process.exit_status()?.is_none()
+        {
             return Ok(());
         }
         let process = self.process.insert(self.launch.start(scratch.path())?);
-        let ready = poll(deadline, async || match process.exit_status() {
-            Ok(None) => is_ready().await.map(Ok),
-            Ok(Some(status)) => Ok(Err(status.to_string())),
-            Err(failure) => Ok(Err(failure.to_string())),
-        });
-        let why = match ready.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(ended)) => format!("it ended with {ended}"),
-            Err(Some(seen)) => format!("it is not ready after {deadline:?}: {seen}"),
-            Err(None) => format!("it does not answer after {deadline:?}"),
+        let why = tokio::select! {
+            ended = process.ended() => format!("it ended with {}", ended?),
+            ready = poll(deadline, is_ready) => match ready {
+                Ok(()) => return Ok(()),
+                Err(Some(seen)) => format!("it is not ready after {deadline:?}: {seen}"),
+                Err(None) => format!("it does not answer after {deadline:?}"),
+            },
         };
         Err(Failure::new(format!("start {}", self.name), format!("{why}; {}", process.tail())))
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Short enough not to be felt, long enough to leave the two cores to those who do the work.
-const INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Looks until `look` answers `Ok`, and returns what it found.
 ///
@@ -17,10 +17,10 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// # Panics
 /// At the deadline: "`what` did not happen within …; last seen: …".
 #[track_caller]
-pub fn eventually<T, S: Debug>(
+pub fn eventually<T, S: Debug, Look: Future<Output = Result<T, S>>>(
     deadline: Duration,
     what: &str,
-    look: impl AsyncFnMut() -> Result<T, S>,
+    look: impl FnMut() -> Look,
 ) -> impl Future<Output = T> {
     let caller = Location::caller();
     async move {
@@ -33,9 +33,11 @@ pub fn eventually<T, S: Debug>(
 }
 
 /// The same without the panic: at the deadline `Err` with what was seen last, `None` if no look was answered.
-pub(crate) async fn poll<T, S>(
+///
+/// `AsyncFnMut` would read better, but what awaits one is not `Send` and could not be spawned.
+pub(crate) async fn poll<T, S, Look: Future<Output = Result<T, S>>>(
     deadline: Duration,
-    mut look: impl AsyncFnMut() -> Result<T, S>,
+    mut look: impl FnMut() -> Look,
 ) -> Result<T, Option<S>> {
     let end = Instant::now() + deadline;
     let mut last_seen = None;

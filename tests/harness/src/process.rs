@@ -10,8 +10,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::timeout;
 
-use crate::{Failure, eventually::poll, leash::leashed};
+use crate::{Failure, eventually::INTERVAL, leash::leashed};
 
 /// How many lines of a log an error shows.
 const TAIL: usize = 25;
@@ -118,19 +119,28 @@ impl Process {
         mut is_it: impl FnMut(&str) -> bool,
         deadline: Duration,
     ) -> Result<String, Failure> {
-        let step = format!("find the awaited line of {}", self.name);
-        let found = poll(deadline, async || {
+        let why = match timeout(deadline, self.next_line_or_end(&mut is_it)).await {
+            Ok(Ok(Some(line))) => return Ok(line),
+            Ok(Ok(None)) => "it has ended".to_owned(),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_elapsed) => format!("it was not written within {deadline:?}"),
+        };
+        Err(Failure::new(format!("find a line of {}", self.name), format!("{why}; {}", self.tail())))
+    }
+
+    /// `None` if it ends without such a line.
+    async fn next_line_or_end(
+        &mut self,
+        is_it: &mut impl FnMut(&str) -> bool,
+    ) -> Result<Option<String>, Failure> {
+        loop {
+            // In this order: what it wrote before its end is read.
             let has_ended = self.exit_status()?.is_some();
-            match self.next_line(&mut is_it)? {
-                Some(line) => Ok(Ok(line)),
-                None if has_ended => Ok(Err("it has ended")),
-                None => Err(Failure::new(&step, "it was not written")),
+            let line = self.next_line(is_it)?;
+            if line.is_some() || has_ended {
+                return Ok(line);
             }
-        });
-        match found.await {
-            Ok(Ok(line)) => Ok(line),
-            Ok(Err(why)) => Err(Failure::new(step, format!("{why}; {}", self.tail()))),
-            Err(_not_written) => Err(Failure::new(step, format!("not within {deadline:?}; {}", self.tail()))),
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
@@ -197,20 +207,23 @@ impl Process {
     /// # Errors
     /// When it still runs at the deadline: with the tail of its log. It is left running.
     pub async fn wait(&mut self, deadline: Duration) -> Result<ExitStatus, Failure> {
-        let ended = poll(deadline, async || match self.exit_status() {
-            Ok(Some(status)) => Ok(Ok(status)),
-            Ok(None) => Err(()),
-            Err(failure) => Ok(Err(failure)),
-        });
-        match ended.await {
-            Ok(status) => {
-                drop(self.child.stdin.take());
-                status
-            }
-            Err(_still_running) => {
+        match timeout(deadline, self.ended()).await {
+            Ok(status) => status,
+            Err(_elapsed) => {
                 let cause = format!("it still runs after {deadline:?}; {}", self.tail());
                 Err(Failure::new(format!("see {} end", self.name), cause))
             }
+        }
+    }
+
+    /// However long it takes.
+    pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Failure> {
+        loop {
+            if let Some(status) = self.exit_status()? {
+                drop(self.child.stdin.take());
+                return Ok(status);
+            }
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
