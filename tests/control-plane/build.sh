@@ -3,8 +3,8 @@
 #
 #   build.sh [etcd] [kube-apiserver] [kube-controller-manager] [kubectl] [helm]     (without names: all but helm)
 #
-# Looked for in this order: $KUBEBUILDER_ASSETS, the PATH (same minor version as in go.mod), the cache, a build
-# from the Go modules of go.mod into the cache. Only the directory goes to stdout; progress goes to stderr.
+# Looked for in this order: $KUBEBUILDER_ASSETS, the cache, the PATH (same minor version as in go.mod), a build
+# of the Go modules in go.mod into the cache. Only the directory goes to stdout; progress goes to stderr.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -21,6 +21,8 @@ pub(crate) fn api_server(binaries: &Binaries, scratch: &Scratch, etcd_url: &str,
         format!("--etcd-servers={etcd_url}"),
         format!("--secure-port={port}"),
         "--bind-address=127.0.0.1".into(),
+        // Told to clients, used by none. Without it the server looks for a default route, which a container may lack.
+        "--advertise-address=192.0.2.1".into(),
         // A loopback address cannot be an endpoint of the `kubernetes` service; without this the server exits.
         "--endpoint-reconciler-type=none".into(),
         format!("--cert-dir={}", file("certs")),

@@ -1,8 +1,8 @@
 //! The sandbox provider: started, filled, disturbed, and asked what really happened.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,13 +22,14 @@ pub enum Provider {
     Scripted,
 }
 
-impl fmt::Display for Provider {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Provider {
+    /// As in the sandbox's paths and start line.
+    pub fn name(self) -> &'static str {
+        match self {
             Provider::Juicyway => "juicyway",
             Provider::Revolv3 => "revolv3",
             Provider::Scripted => "scripted",
-        })
+        }
     }
 }
 
@@ -111,89 +112,87 @@ impl Sandbox {
     /// # Errors
     /// With the sandbox's answer; so in all calls below.
     pub async fn seed(&self, provider: Provider, id: &str, customer: &Value) -> Result<(), Failure> {
-        let path = customer_path(provider, id);
+        let path = ["admin", provider.name(), "customers", id];
         self.send(Method::PUT, &path, |request| request.json(customer)).await.map(drop)
     }
 
     /// Takes a customer out of the store, behind everybody's back.
     pub async fn remove(&self, provider: Provider, id: &str) -> Result<(), Failure> {
-        self.send(Method::DELETE, &customer_path(provider, id), bare).await.map(drop)
+        self.send(Method::DELETE, &["admin", provider.name(), "customers", id], bare).await.map(drop)
     }
 
     /// What is really there of a customer, whatever the provider's GET would show.
     pub async fn truth(&self, provider: Provider, id: &str) -> Result<Value, Failure> {
-        self.read(&customer_path(provider, id)).await
+        self.read(&["admin", provider.name(), "customers", id]).await
     }
 
     /// Changes how a provider behaves.
     pub async fn configure(&self, provider: Provider, settings: &Value) -> Result<(), Failure> {
-        let path = format!("/admin/{provider}");
+        let path = ["admin", provider.name()];
         self.send(Method::PATCH, &path, |request| request.json(settings)).await.map(drop)
     }
 
     /// Sets the ordered list of faults.
     pub async fn set_faults(&self, faults: &Value) -> Result<(), Failure> {
-        self.send(Method::PUT, "/admin/faults", |request| request.json(faults)).await.map(drop)
+        self.send(Method::PUT, &["admin", "faults"], |request| request.json(faults)).await.map(drop)
     }
 
     /// The list with its hit counts.
     pub async fn faults(&self) -> Result<Value, Failure> {
-        self.read("/admin/faults").await
+        self.read(&["admin", "faults"]).await
     }
 
     /// No faults any more.
     pub async fn clear_faults(&self) -> Result<(), Failure> {
-        self.send(Method::DELETE, "/admin/faults", bare).await.map(drop)
+        self.send(Method::DELETE, &["admin", "faults"], bare).await.map(drop)
     }
 
     /// The requests that the providers received, oldest first.
     pub async fn ledger(&self, filter: &LedgerFilter<'_>) -> Result<Vec<Value>, Failure> {
-        let lines = self.send(Method::GET, "/admin/ledger", |request| request.query(filter)).await?;
+        let lines = self.send(Method::GET, &["admin", "ledger"], |request| request.query(filter)).await?;
         let entries = lines.lines().filter(|line| !line.is_empty()).map(serde_json::from_str);
         entries.collect::<Result<_, _>>().map_err(Failure::to("read the sandbox's ledger"))
     }
 
     /// Forgets the requests received so far.
     pub async fn clear_ledger(&self) -> Result<(), Failure> {
-        self.send(Method::DELETE, "/admin/ledger", bare).await.map(drop)
+        self.send(Method::DELETE, &["admin", "ledger"], bare).await.map(drop)
     }
 
     /// Per customer and provider: destructive requests received, applied, at once; 401s; leaked credentials.
     pub async fn summary(&self) -> Result<Value, Failure> {
-        self.read("/admin/summary").await
+        self.read(&["admin", "summary"]).await
     }
 
     /// Moves its clock forward: `90s`, `1h`.
     pub async fn advance(&self, duration: &str) -> Result<(), Failure> {
         let advance = serde_json::json!({ "advance": duration });
-        self.send(Method::POST, "/admin/clock", |request| request.json(&advance)).await.map(drop)
+        self.send(Method::POST, &["admin", "clock"], |request| request.json(&advance)).await.map(drop)
     }
 
     /// Everything as after the start.
     pub async fn reset(&self) -> Result<(), Failure> {
-        self.send(Method::POST, "/admin/reset", bare).await.map(drop)
+        self.send(Method::POST, &["admin", "reset"], bare).await.map(drop)
     }
 
-    async fn read(&self, path: &str) -> Result<Value, Failure> {
+    async fn read(&self, path: &[&str]) -> Result<Value, Failure> {
         let body = self.send(Method::GET, path, bare).await?;
-        serde_json::from_str(&body).map_err(Failure::to(format!("read the sandbox's {path}")))
+        serde_json::from_str(&body).map_err(Failure::to(format!("read the sandbox's {}", path.join("/"))))
     }
 
+    /// `path` in segments, not yet percent-encoded: an id may hold anything.
     async fn send(
         &self,
         method: Method,
-        path: &str,
+        path: &[&str],
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<String, Failure> {
-        let step = format!("ask the sandbox: {method} {path}");
-        let client: Client = plain_http::client()?;
-        let request = client.request(method, format!("{}{path}", self.addresses.admin));
-        plain_http::send(&step, fill(request)).await
+        let step = format!("ask the sandbox: {method} {}", path.join("/"));
+        let mut url = Url::parse(&self.addresses.admin).map_err(Failure::to(&step))?;
+        let segments = url.path_segments_mut();
+        segments.map_err(|()| Failure::new(&step, "its admin address has no path"))?.clear().extend(path);
+        plain_http::send(&step, fill(plain_http::client()?.request(method, url))).await
     }
-}
-
-fn customer_path(provider: Provider, id: &str) -> String {
-    format!("/admin/{provider}/customers/{id}")
 }
 
 fn bare(request: RequestBuilder) -> RequestBuilder {
