@@ -9,6 +9,7 @@
 //! Read in that order. `evidence` is what the records hold: names, seals, MACs. `domain` never awaits and never asks for the time.
 
 pub mod api;
+pub mod cli;
 pub mod domain;
 pub mod evidence;
 pub mod providers;
