@@ -167,3 +167,27 @@ impl LookWord {
         }
     }
 }
+
+impl Waiting {
+    /// Whether somebody did not answer: then the pause before the next try grows.
+    #[must_use]
+    pub fn is_without_an_answer(&self) -> bool {
+        match self {
+            Waiting::ApiServer | Waiting::Provider(_) | Waiting::Control(_) => true,
+            Waiting::Suspended
+            | Waiting::ProviderSuspended
+            | Waiting::ProviderUnusable(_)
+            | Waiting::CustomerIdUnavailable
+            | Waiting::Approvals { .. }
+            | Waiting::Retry { .. }
+            | Waiting::AuthRefused { .. }
+            | Waiting::Settling { .. }
+            | Waiting::Lag { .. }
+            | Waiting::Confirming { .. }
+            | Waiting::StillThere { .. }
+            | Waiting::AnotherAddress
+            | Waiting::AnotherCredential
+            | Waiting::SecondLook { .. } => false,
+        }
+    }
+}
