@@ -180,20 +180,14 @@ async fn ledger(shared: &Shared, query: &Query) -> Reply {
     };
     let until = Instant::now() + wait.unsigned_abs();
     let mut changes = shared.world().ledger.changes();
-    loop {
-        changes.mark_unchanged();
-        let lines: Vec<String> = shared
-            .world()
-            .ledger
-            .entries()
-            .iter()
-            .filter(|entry| filter.wants(entry))
-            .map(|entry| format!("{}\n", json!(entry)))
-            .collect();
-        if lines.len() >= at_least || !matches!(timeout_at(until, changes.changed()).await, Ok(Ok(()))) {
-            return Reply::Lines(lines.concat());
+    while shared.world().ledger.count(&filter) < at_least {
+        if !matches!(timeout_at(until, changes.changed()).await, Ok(Ok(()))) {
+            break;
         }
     }
+    let world = shared.world();
+    let wanted = world.ledger.entries().iter().filter(|entry| filter.wants(entry));
+    Reply::Lines(wanted.map(|entry| format!("{}\n", json!(entry))).collect())
 }
 
 fn asked(query: &Query) -> Result<(Filter, SignedDuration, usize), String> {

@@ -182,9 +182,19 @@ impl Ledger {
         self.changed.send_modify(|version| *version += 1);
     }
 
+    /// The number of the latest request.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// All entries, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// How many entries are wanted.
+    pub fn count(&self, filter: &Filter) -> usize {
+        self.entries.iter().filter(|entry| filter.wants(entry)).count()
     }
 
     /// Tells of every change.

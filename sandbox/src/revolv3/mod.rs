@@ -1,5 +1,6 @@
 //! Revolv3 as its documents describe it: a soft delete behind a token header.
 
+mod backstage;
 mod config;
 mod reads;
 mod record;
@@ -12,12 +13,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Request};
-use crate::provider::{Backstage, Credential, Performed, Provider, Reading};
+use crate::provider::{Credential, Performed, Provider, Reading};
 use crate::route::{Endpoint, Place, place};
 use crate::timeline::Timeline;
 use crate::window::{Windows, earlier, seconds_until};
 use config::{AfterDelete, Config};
-use record::{Customer, Seed};
+use record::Customer;
 
 /// The documented endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -194,13 +195,16 @@ impl Provider for Revolv3 {
     }
 
     fn admit(&mut self, request: &Request, now: Timestamp) -> Result<(), Answer> {
-        match Self::place(request) {
-            Place::Nowhere => return Err(Answer::empty(404)),
-            Place::OtherMethod { .. } => return Err(Answer::empty(405)),
-            Place::At { .. } => {}
+        let place = Self::place(request);
+        if matches!(place, Place::Nowhere) {
+            return Err(Answer::empty(404));
         }
         if self.credential(request) != Credential::Ok {
             return Err(self.error(401));
+        }
+        if let Place::OtherMethod { id } = place {
+            let inactive = id.and_then(|id| customer_id(&id)).is_some_and(|id| self.active(id).is_none());
+            return Err(if inactive { self.missing() } else { Answer::empty(405) });
         }
         let limit = self.config.rate_limit.clone();
         let allowed = self.quarters.take(token(request), limit.per15m, QUARTER, now)
@@ -289,58 +293,6 @@ impl Provider for Revolv3 {
             self.last_id = subscriptions.chain(invoices).fold(self.last_id, u64::max);
         }
         self.customers.insert(id, timeline);
-        Ok(())
-    }
-}
-
-impl Backstage for Revolv3 {
-    fn seed(&mut self, customer: &str, seed: Value, now: Timestamp) -> Result<(), String> {
-        let id = customer_id(customer).ok_or("a Revolv3 customer id is an integer of 1 to 1000000000")?;
-        let seed: Seed = serde_json::from_value(seed).map_err(|why| why.to_string())?;
-        let mut last_id = self.last_id;
-        let created = Customer::created(id, self.current(id), seed, &mut last_id, now);
-        self.last_id = last_id;
-        self.change(id, created, now);
-        Ok(())
-    }
-
-    fn amend(&mut self, customer: &str, seed: Value, now: Timestamp) -> Result<bool, String> {
-        let seed: Seed = serde_json::from_value(seed).map_err(|why| why.to_string())?;
-        let Some(id) = customer_id(customer) else { return Ok(false) };
-        let Some(mut changed) = self.current(id).cloned() else { return Ok(false) };
-        changed.amend(seed, &mut self.last_id, now);
-        self.change(id, changed, now);
-        Ok(true)
-    }
-
-    fn remove(&mut self, customer: &str, purge: bool, now: Timestamp) -> bool {
-        let Some(id) = customer_id(customer) else { return false };
-        if purge {
-            return self.customers.remove(&id).is_some();
-        }
-        self.delete_customer(id, now).changed.is_some()
-    }
-
-    fn truth(&self, customer: &str) -> Value {
-        let record = customer_id(customer).and_then(|id| self.current(id));
-        json!({
-            "exists": record.is_some(), "active": record.is_some_and(|record| record.active),
-            "personalDataPresent": record.is_some_and(|record| !record.email.is_empty()),
-            "incarnation": record.map(|record| record.incarnation), "customer": record,
-        })
-    }
-
-    fn customers(&self) -> Vec<String> {
-        self.customers.keys().map(u64::to_string).collect()
-    }
-
-    fn config(&self) -> Value {
-        json!(self.config)
-    }
-
-    fn configure(&mut self, config: Value) -> Result<(), String> {
-        let config: Config = serde_json::from_value(config).map_err(|why| why.to_string())?;
-        self.config = config.checked()?;
         Ok(())
     }
 }
