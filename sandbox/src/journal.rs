@@ -50,9 +50,9 @@ impl Journal {
         let mut changes = Vec::new();
         let mut whole = 0;
         let mut reader = BufReader::new(&file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            changes.push(serde_json::from_str(&line)?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            changes.push(serde_json::from_slice(&line)?);
             whole += line.len() as u64;
             line.clear();
         }

@@ -55,9 +55,11 @@ impl World {
     /// Second step: the request takes effect, or not, and its answer is made.
     pub fn act(&mut self, provider: Name, seq: u64, request: &Request, fault: Option<&Kind>) -> Answer {
         let now = self.now();
-        let effect =
-            if seq > self.reset_at { fault.map_or(Effect::HONEST, Kind::effect) } else { Effect::Withhold };
-        let honest = match effect {
+        if seq <= self.reset_at {
+            let answer = self.provider(provider).error(503); // its world is gone
+            return self.dressed(provider, seq, request, answer, None);
+        }
+        let honest = match fault.map_or(Effect::HONEST, Kind::effect) {
             Effect::Apply { staleness } => self.apply(provider, seq, request, staleness),
             Effect::Pretend => self.provider(provider).rehearse(request, now),
             Effect::Withhold => Answer::empty(200),

@@ -124,6 +124,20 @@ async fn a_reset_leaves_only_the_settings_of_the_start() {
 }
 
 #[tokio::test]
+async fn a_request_from_before_a_reset_deletes_nobody_after_it() {
+    let scene = Scene::start();
+    scene.seed("juicyway", "cus_1", json!({})).await;
+    scene.fault(json!({"method": "DELETE"}), json!({"kind": "latency", "ms": 500})).await;
+    let reset = async {
+        scene.ledger("method=DELETE&wait=20s").await;
+        scene.admin("POST", "reset", Value::Null).await;
+        scene.seed("juicyway", "cus_1", json!({})).await;
+    };
+    let (late, ()) = tokio::join!(scene.juicyway("DELETE", "/customers/cus_1"), reset);
+    assert_eq!((late.status, &scene.truth("juicyway", "cus_1").await["exists"]), (503, &json!(true)));
+}
+
+#[tokio::test]
 async fn a_reader_of_the_ledger_can_wait_for_entries() {
     let scene = Scene::start();
     let started = Instant::now();
@@ -270,6 +284,8 @@ async fn a_restart_keeps_ledger_customers_and_clock() {
     let (ledger, revolv3) = (scene.ledger("").await, scene.truth("revolv3", "7").await);
     let then = scene.admin("GET", "clock", Value::Null).await["now"].clone();
     assert!(scene.end());
+    let torn_by_a_kill = [std::fs::read(&file).unwrap(), b"{\"entry\":{\"seq\":9,\xc3".to_vec()].concat();
+    std::fs::write(&file, torn_by_a_kill).unwrap();
 
     let scene = Scene::start_with(&["--state", &path]);
     assert_eq!(scene.ledger("").await, ledger);
@@ -279,6 +295,10 @@ async fn a_restart_keeps_ledger_customers_and_clock() {
     assert_eq!(scene.last().await["seq"], 4, "numbers go on");
     let now = scene.admin("GET", "clock", Value::Null).await["now"].clone();
     assert!(now.as_str() > then.as_str(), "{now} {then}");
+    drop(scene);
+
+    let scene = Scene::start_with(&["--state", &path]);
+    assert_eq!(scene.last().await["seq"], 4, "the torn line is gone from the file");
     drop(scene);
     std::fs::remove_dir_all(directory).unwrap();
 }

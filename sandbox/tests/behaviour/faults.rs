@@ -427,3 +427,18 @@ async fn raw_bytes_are_sent_as_they_are() {
     assert_eq!((answer.status, answer.text.as_str()), (418, "abc"));
     assert_eq!(scene.last().await["bytesSent"], text.len());
 }
+
+#[tokio::test]
+async fn every_example_of_the_readme_is_accepted() {
+    let scene = Scene::start();
+    let readme = include_str!("../../README.md");
+    let examples: Vec<Value> = readme
+        .split('`')
+        .filter(|code| code.starts_with(r#"{"kind":"#))
+        .map(|code| serde_json::from_str(code).unwrap())
+        .collect();
+    assert!(examples.len() >= 20, "{}", examples.len());
+    for example in examples {
+        scene.fault(json!({"provider": "juicyway"}), example).await;
+    }
+}
