@@ -7,7 +7,7 @@ use super::{
     Captured, CustomerId, Response,
     expression::Scope,
     http::{
-        classify::{Answer, Asked, Reading, RetryAfter, classify},
+        classify::{Answer, Asked, Reading, classify},
         paginate::Next,
     },
     look::expression_failed,
@@ -64,14 +64,12 @@ pub(crate) fn read_page(
     check: &Check,
     response: &Response,
     about: &About,
-    retry_after: RetryAfter,
 ) -> Result<Page, CheckFailed> {
     let scope = about.scope(response);
     let answer = classify(&Reading {
         asked: Asked::Read,
         rules: [&check.operation.rules, &profile.rules],
         envelope: &profile.envelope,
-        retry_after,
         response,
         scope: &scope,
         now: about.now,

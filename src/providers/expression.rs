@@ -27,7 +27,8 @@ const MAX_BYTES: usize = 1_024;
 const EVALUATION_LIMIT: Duration = Duration::from_secs(10);
 
 /// `env.compile` and every evaluation share one environment: the standard library without optional values.
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
+static ENVIRONMENT: LazyLock<Arc<Env>> =
+    LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
 
 /// One compiled expression.
 #[derive(Debug)]

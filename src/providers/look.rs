@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Captured, CustomerId, Response,
     expression::{Expression, ExpressionFailed, Scalar, Scope},
-    http::classify::{Answer, Asked, Reading, RetryAfter, classify},
+    http::classify::{Answer, Asked, Reading, classify},
     profile::{LoadedProfile, Presence},
 };
 use crate::domain::{Cause, Class, Failure, LookWord};
@@ -81,7 +81,6 @@ pub(crate) fn read_look(
     profile: &LoadedProfile,
     response: &Response,
     id: &CustomerId,
-    retry_after: RetryAfter,
     now: Timestamp,
 ) -> Sighting {
     let presence = &profile.presence;
@@ -90,14 +89,15 @@ pub(crate) fn read_look(
         asked: Asked::Read,
         rules: [&presence.operation.rules, &profile.rules],
         envelope: &profile.envelope,
-        retry_after,
         response,
         scope: &scope,
         now,
     });
     let sighting = match answer {
         Answer::Succeeded => of_verdict(presence, response, &scope, id),
-        Answer::Failed(failure) if failure.class == Class::NotFound => of_verdict(presence, response, &scope, id),
+        Answer::Failed(failure) if failure.class == Class::NotFound => {
+            of_verdict(presence, response, &scope, id)
+        }
         Answer::Failed(failure) => Err(failure),
         Answer::Pending | Answer::Partial => Err(Failure::new(Class::Indeterminate, Cause::Pending)),
     };

@@ -4,7 +4,9 @@ mod captured;
 mod checks;
 mod exchange;
 mod expression;
-mod http;
+#[cfg(test)]
+mod fixtures;
+pub mod http;
 mod look;
 mod profile;
 mod provider;

@@ -16,17 +16,12 @@ use std::{
 use http::HeaderName;
 use regex::Regex;
 
-pub use problem::ProfileProblem;
 pub(crate) use problem::Problems;
+pub use problem::ProfileProblem;
 
 use super::{
     expression::Expression,
-    http::{
-        auth::Placement,
-        classify::Rule,
-        paginate::Paginate,
-        request::RequestTemplate,
-    },
+    http::{auth::Placement, classify::Rule, paginate::Paginate, request::RequestTemplate},
 };
 use crate::{
     api::{self, Environment, IntegerRange, KeyScope, OnUnavailable, RequiredState},
@@ -118,15 +113,20 @@ pub(crate) struct IdRule {
 
 impl IdRule {
     fn accepts(&self, id: &str) -> bool {
-        let is_always_refused =
-            id.is_empty() || id == "." || id == ".." || id.chars().any(|c| matches!(c, '/' | '%') || c.is_control());
-        !is_always_refused && self.pattern.is_match(id) && self.integer.is_none_or(|range| is_within(range, id))
+        let is_always_refused = id.is_empty()
+            || id == "."
+            || id == ".."
+            || id.chars().any(|c| matches!(c, '/' | '%') || c.is_control());
+        !is_always_refused
+            && self.pattern.is_match(id)
+            && self.integer.is_none_or(|range| is_within(range, id))
     }
 }
 
 /// Whether an id is a whole number within the range, written in the one way there is: `007` and `+7` are refused.
 fn is_within(range: IntegerRange, id: &str) -> bool {
-    id.parse::<i64>().is_ok_and(|number| number.to_string() == id && (range.min..=range.max).contains(&number))
+    id.parse::<i64>()
+        .is_ok_and(|number| number.to_string() == id && (range.min..=range.max).contains(&number))
 }
 
 /// The credentials that a profile names.
@@ -172,7 +172,7 @@ fn compile(source: &api::Profile, problems: &mut Problems) -> Option<LoadedProfi
         envelope: envelope?,
         rules,
         control: control?,
-        account: account.transpose()?,
+        account: account?,
         presence: presence?,
         checks,
         step: step?,
@@ -217,7 +217,10 @@ impl LoadedProfile {
     pub fn credential_names(&self) -> CredentialNames {
         let named = |optional: bool| {
             let placements = self.auth.iter().filter(move |placement| placement.optional == optional);
-            placements.flat_map(|placement| placement.place.names()).map(str::to_owned).collect::<BTreeSet<_>>()
+            placements
+                .flat_map(|placement| placement.place.names())
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>()
         };
         let required = named(false);
         let optional = named(true).difference(&required).cloned().collect();
@@ -248,3 +251,6 @@ pub fn built_in(name: &str) -> Option<Arc<LoadedProfile>> {
 pub fn built_in_names() -> Vec<&'static str> {
     LOADED.keys().copied().collect()
 }
+
+#[cfg(test)]
+mod tests;

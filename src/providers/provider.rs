@@ -14,8 +14,9 @@ use super::{
     checks::{About, CheckFailed, Page, judge, read_page, require_success},
     expression::{Expression, Scalar, Scope, off_thread},
     http::{
+        ReadClient,
         auth::{Credentials, place_all},
-        classify::{Asked, Reading, RetryAfter, classify, outcome_of},
+        classify::{Asked, Reading, classify, outcome_of},
         paginate::Pager,
         request::RequestTemplate,
         template::{Filling, template_failed},
@@ -42,6 +43,17 @@ pub trait Read: Send + Sync {
     ) -> BoxFuture<'_, Result<Response, Failure>>;
 }
 
+impl Read for ReadClient {
+    fn read(
+        &self,
+        request: PreparedRequest,
+        credential_version: &str,
+    ) -> BoxFuture<'_, Result<Response, Failure>> {
+        let credential_version = credential_version.to_owned();
+        Box::pin(async move { ReadClient::read(self, request, &credential_version).await })
+    }
+}
+
 /// What an idempotency key is made of: equal seeds make equal keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdempotencySeed<'a> {
@@ -63,7 +75,6 @@ pub struct Provider {
     environment: Environment,
     overrides: BTreeMap<String, CheckOverride>,
     reader: Arc<dyn Read>,
-    retry_after: RetryAfter,
 }
 
 impl std::fmt::Debug for Provider {
@@ -86,14 +97,12 @@ impl Provider {
         overrides: BTreeMap<String, CheckOverride>,
         reader: Arc<dyn Read>,
     ) -> Result<Self, Vec<ProfileProblem>> {
-        let problems: Vec<_> = overrides
-            .iter()
-            .filter_map(|(name, wish)| override_problem(&profile, name, *wish))
-            .collect();
+        let problems: Vec<_> =
+            overrides.iter().filter_map(|(name, wish)| override_problem(&profile, name, *wish)).collect();
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { profile, base_url, environment, overrides, reader, retry_after: asked_pause })
+        Ok(Self { profile, base_url, environment, overrides, reader })
     }
 
     /// The profile.
@@ -119,8 +128,8 @@ impl Provider {
         let filling = Filling { customer: Some(id), captured: &nothing };
         let request = self.prepare(&self.profile.presence.operation.request, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
-        let (profile, id, retry_after) = (Arc::clone(&self.profile), id.clone(), self.retry_after);
-        let read = move || read_look(&profile, &response, &id, retry_after, now);
+        let (profile, id) = (Arc::clone(&self.profile), id.clone());
+        let read = move || read_look(&profile, &response, &id, now);
         off_thread(read).await.map_err(|_| expression_failed())
     }
 
@@ -138,7 +147,11 @@ impl Provider {
     ///
     /// # Errors
     /// Inside: the request was not answered, or named no account of 1 to 128 visible characters.
-    pub async fn account(&self, credentials: &Credentials, now: Timestamp) -> Option<Result<String, Failure>> {
+    pub async fn account(
+        &self,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Option<Result<String, Failure>> {
         self.profile.account.as_ref()?;
         let operation: OperationOf = |profile| profile.account.as_ref().map(|probe| &probe.operation);
         Some(self.ask(operation, account_name, credentials, now).await)
@@ -157,7 +170,7 @@ impl Provider {
         let template = &operation(&self.profile).ok_or_else(template_failed)?.request;
         let request = self.prepare(template, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
-        let (profile, retry_after) = (Arc::clone(&self.profile), self.retry_after);
+        let profile = Arc::clone(&self.profile);
         let read = move || {
             let scope = Scope::of_response(&response, now);
             let rules = operation(&profile).map_or(&[][..], |operation| &operation.rules);
@@ -165,7 +178,6 @@ impl Provider {
                 asked: Asked::Read,
                 rules: [rules, &profile.rules],
                 envelope: &profile.envelope,
-                retry_after,
                 response: &response,
                 scope: &scope,
                 now,
@@ -192,7 +204,8 @@ impl Provider {
             if !check.environments.contains(&self.environment) {
                 continue;
             }
-            let verdict = if check.waivable && self.overrides.get(&check.name) == Some(&CheckOverride::Ignore) {
+            let verdict = if check.waivable && self.overrides.get(&check.name) == Some(&CheckOverride::Ignore)
+            {
                 CheckVerdict::Ignored
             } else {
                 self.check(at, check, credentials, &about)
@@ -232,11 +245,15 @@ impl Provider {
         }
     }
 
-    async fn read_page(&self, at: usize, response: &Arc<Response>, about: &About) -> Result<Page, CheckFailed> {
+    async fn read_page(
+        &self,
+        at: usize,
+        response: &Arc<Response>,
+        about: &About,
+    ) -> Result<Page, CheckFailed> {
         let (profile, response, about) = (Arc::clone(&self.profile), Arc::clone(response), about.clone());
-        let retry_after = self.retry_after;
         let read = move || match profile.checks.get(at) {
-            Some(check) => read_page(&profile, check, &response, &about, retry_after),
+            Some(check) => read_page(&profile, check, &response, &about),
             None => Err(CheckFailed::NotUnderstood(expression_failed())),
         };
         off_thread(read).await.map_err(|_| CheckFailed::NotUnderstood(expression_failed()))?
@@ -294,8 +311,8 @@ impl Provider {
     ) -> Sent {
         let about = About { id: id.clone(), captured: captured.clone(), now };
         let (http_status, request_id) = (Some(response.status), request_id(&response));
-        let (profile, retry_after) = (Arc::clone(&self.profile), self.retry_after);
-        let read = move || read_answer(&profile, &response, &about, retry_after);
+        let profile = Arc::clone(&self.profile);
+        let read = move || read_answer(&profile, &response, &about);
         let (outcome, keep) = off_thread(read)
             .await
             .unwrap_or_else(|_| (Outcome::Unknown(expression_failed()), BTreeMap::new()));
@@ -369,7 +386,6 @@ fn read_answer(
     profile: &LoadedProfile,
     response: &Response,
     about: &About,
-    retry_after: RetryAfter,
 ) -> (Outcome, BTreeMap<String, String>) {
     let step = &profile.step;
     let scope = about.scope(response);
@@ -377,7 +393,6 @@ fn read_answer(
         asked: Asked::Destructive,
         rules: [&step.operation.rules, &profile.rules],
         envelope: &profile.envelope,
-        retry_after,
         response,
         scope: &scope,
         now: about.now,
@@ -412,3 +427,7 @@ fn request_id(response: &Response) -> Option<String> {
     let fits = |id: &&String| (1..=64).contains(&id.len()) && id.bytes().all(is_plain);
     ["x-request-id", "request-id"].iter().find_map(|name| response.headers.get(*name).filter(fits)).cloned()
 }
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;

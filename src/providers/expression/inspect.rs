@@ -2,7 +2,9 @@
 
 use cel::{
     Program,
-    common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators},
+    common::ast::{
+        CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
+    },
     parser::ParseError,
 };
 
@@ -167,7 +169,9 @@ impl<'p> Inspector<'p> {
         let Some(variable) = self.variable(&select.operand, name) else { return };
         match variable.fields(self.known.captured) {
             Some(fields) if fields.contains(&select.field.as_str()) => {}
-            Some(fields) if fields.is_empty() => self.problem(at, format!("`{name}` is empty: nothing is captured")),
+            Some(fields) if fields.is_empty() => {
+                self.problem(at, format!("`{name}` is empty: nothing is captured"))
+            }
             Some(fields) => self.problem(
                 at,
                 format!("unknown `{name}.{}`: there is {}", select.field, listed(name, &fields)),
@@ -221,7 +225,10 @@ impl<'p> Inspector<'p> {
     fn visit_loop(&mut self, at: &'p IdedExpr, comprehension: &'p ComprehensionExpr) {
         let variable = comprehension.iter_var.as_str();
         if !self.loops.is_empty() && is_long(&comprehension.iter_range) {
-            self.problem(at, "inside a loop, no other loop may run over `items` or `response`: it takes too long");
+            self.problem(
+                at,
+                "inside a loop, no other loop may run over `items` or `response`: it takes too long",
+            );
         }
         self.visit(&comprehension.iter_range);
         if Variable::ALL.iter().any(|known| known.word() == variable) {
@@ -240,7 +247,8 @@ impl<'p> Inspector<'p> {
 
 /// Whether a list may be as long as the provider likes: it comes from `items` or `response`.
 fn is_long(expression: &IdedExpr) -> bool {
-    let is_long_name = |name: &str| [Variable::Items, Variable::Response].iter().any(|long| long.word() == name);
+    let is_long_name =
+        |name: &str| [Variable::Items, Variable::Response].iter().any(|long| long.word() == name);
     match &expression.expr {
         Expr::Ident(name) => is_long_name(name),
         Expr::Select(select) => is_long(&select.operand),

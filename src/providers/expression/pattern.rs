@@ -71,9 +71,9 @@ mod tests {
             ("a", false),
             ("^a", false),
             ("a$", false),
-            ("^a|b$", false),       // each alternative is anchored at one end only
-            (r"^a\$", false),       // the dollar is a character
-            ("(?m)^a$", false),     // a line is not the text
+            ("^a|b$", false),   // each alternative is anchored at one end only
+            (r"^a\$", false),   // the dollar is a character
+            ("(?m)^a$", false), // a line is not the text
             ("^(?m:a)$", false),
             ("^(?x)a|b$", false),
             ("^(a$", false),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::retry_after::{LONGEST_WAIT, retry_after};
 use crate::{
     api::AnswerWord,
     domain::{Cause, CauseWord, Class, Failure, Outcome},
@@ -12,12 +13,6 @@ use crate::{
         expression::{Expression, Scalar, Scope},
     },
 };
-
-/// The longest pause that a provider may ask for.
-const MAX_PAUSE: Duration = Duration::from_secs(3600);
-
-/// Finds the pause that the answer asks for in its headers and body.
-pub(crate) type RetryAfter = fn(&Response, Timestamp) -> Option<Duration>;
 
 /// What one HTTP exchange classified to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +53,6 @@ pub(crate) struct Reading<'a> {
     pub(crate) rules: [&'a [Rule]; 2],
     /// The provider's own error format.
     pub(crate) envelope: &'a Expression,
-    pub(crate) retry_after: RetryAfter,
     pub(crate) response: &'a Response,
     pub(crate) scope: &'a Scope,
     pub(crate) now: Timestamp,
@@ -165,8 +159,8 @@ fn conflict_cause(asked: Asked) -> Cause {
 }
 
 fn rate_limited(cause: CauseWord, by_rule: Option<Duration>, reading: &Reading<'_>) -> Answer {
-    let asked_for = by_rule.or_else(|| (reading.retry_after)(reading.response, reading.now));
-    let retry_after = asked_for.filter(|pause| !pause.is_zero()).map(|pause| pause.min(MAX_PAUSE));
+    let asked_for = by_rule.or_else(|| retry_after(reading.response, reading.now));
+    let retry_after = asked_for.filter(|pause| !pause.is_zero()).map(|pause| pause.min(LONGEST_WAIT));
     Answer::Failed(Failure { class: Class::RateLimited, cause, retry_after })
 }
 
@@ -174,7 +168,7 @@ fn rate_limited(cause: CauseWord, by_rule: Option<Duration>, reading: &Reading<'
 fn pause(seconds: &Expression, scope: &Scope) -> Option<Duration> {
     let pause = match seconds.evaluate_scalar(scope).ok()? {
         Scalar::Whole(whole) => Duration::from_secs(u64::try_from(whole).ok()?),
-        Scalar::Number(number) if number > 0.0 => Duration::try_from_secs_f64(number).unwrap_or(MAX_PAUSE),
+        Scalar::Number(number) if number > 0.0 => Duration::try_from_secs_f64(number).unwrap_or(LONGEST_WAIT),
         Scalar::Text(text) => Duration::from_secs(text.trim().parse().ok()?),
         Scalar::Number(_) | Scalar::Truth(_) | Scalar::Null => return None,
     };

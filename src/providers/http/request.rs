@@ -44,7 +44,8 @@ impl RequestTemplate {
     }
 
     fn fill_path(&self, base: &Url, filling: Filling<'_>) -> Result<Url, Failure> {
-        let segments = self.path.iter().map(|segment| segment.fill(filling)).collect::<Result<Vec<_>, _>>()?;
+        let segments =
+            self.path.iter().map(|segment| segment.fill(filling)).collect::<Result<Vec<_>, _>>()?;
         let mut url = base.clone();
         url.set_query(None);
         url.set_fragment(None);

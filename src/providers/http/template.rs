@@ -86,7 +86,8 @@ impl Text {
         while let Some(at) = rest.find(['{', '}']) {
             literal.push_str(&rest[..at]);
             rest = &rest[at..];
-            let inner = rest.strip_prefix('{').and_then(|after| after.split_once('}')).map(|(inner, _)| inner);
+            let inner =
+                rest.strip_prefix('{').and_then(|after| after.split_once('}')).map(|(inner, _)| inner);
             let placeholder = inner.map_or(Placeholder::Other, Placeholder::of);
             if let (Placeholder::Other, true) = (&placeholder, braces_are_literal) {
                 literal.push_str(&rest[..1]);
@@ -151,15 +152,20 @@ impl Piece {
 fn piece(placeholder: Placeholder<'_>, allowed: Allowed<'_>) -> Result<Piece, String> {
     match placeholder {
         Placeholder::CustomerId if allowed.customer => Ok(Piece::CustomerId),
-        Placeholder::CustomerId => Err("must not contain `{customer.id}`: there is no customer here".to_owned()),
+        Placeholder::CustomerId => {
+            Err("must not contain `{customer.id}`: there is no customer here".to_owned())
+        }
         Placeholder::CustomerNumber => Err("`{customer.id:int}` may only be a whole JSON value".to_owned()),
         Placeholder::Var(name) if allowed.captured.iter().any(|captured| captured == name) => {
             Ok(Piece::Var(name.to_owned()))
         }
-        Placeholder::Var(name) => Err(format!("`{{vars.{name}}}` is not captured by `presence`, or not known here")),
+        Placeholder::Var(name) => {
+            Err(format!("`{{vars.{name}}}` is not captured by `presence`, or not known here"))
+        }
         Placeholder::Item => Err("`{item.…}` belongs to `prepare`, which is not built yet".to_owned()),
         Placeholder::Other => {
-            Err("unknown placeholder: there is `{customer.id}` and `{vars.NAME}`; other braces are refused".to_owned())
+            Err("unknown placeholder: there is `{customer.id}` and `{vars.NAME}`; other braces are refused"
+                .to_owned())
         }
     }
 }
@@ -175,7 +181,9 @@ impl Segment {
     /// Anything that could leave its segment, or is written as it would not be sent.
     pub(crate) fn parse_path(path: &str, allowed: Allowed<'_>) -> Result<Vec<Self>, String> {
         let inner = path.strip_prefix('/').ok_or("must start with `/`")?;
-        if let Some(refused) = path.chars().find(|c| matches!(c, '?' | '#' | '%' | '\\') || !c.is_ascii_graphic()) {
+        if let Some(refused) =
+            path.chars().find(|c| matches!(c, '?' | '#' | '%' | '\\') || !c.is_ascii_graphic())
+        {
             return Err(format!("must not contain {refused:?}: values are encoded when they are filled in"));
         }
         let texts: Vec<&str> = inner.split('/').collect();
@@ -257,7 +265,8 @@ impl JsonTemplate {
                     .iter()
                     .map(|(key, item)| {
                         let without = Allowed { customer: false, captured: &[] };
-                        Text::parse_json_text(key, without).map_err(|_| "keys are never templates".to_owned())?;
+                        Text::parse_json_text(key, without)
+                            .map_err(|_| "keys are never templates".to_owned())?;
                         Ok((key.clone(), Self::parse(item, allowed, ids_are_numbers)?))
                     })
                     .collect::<Result<_, String>>()?,

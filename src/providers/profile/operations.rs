@@ -28,7 +28,8 @@ pub(super) mod defaults {
 }
 
 /// The control request and the account probe know no customer; nor do rules that stand for every operation.
-const WITHOUT_CUSTOMER: Known<'static> = Known { variables: &[Variable::Response, Variable::Now], captured: &[] };
+const WITHOUT_CUSTOMER: Known<'static> =
+    Known { variables: &[Variable::Response, Variable::Now], captured: &[] };
 
 /// A look comes first: nothing is captured yet.
 const LOOK: Known<'static> =
@@ -80,15 +81,15 @@ impl<'a> Compiler<'a> {
         Some(Control { operation: operation?, ok: ok? })
     }
 
-    /// `None` where the profile has no probe, `Some(None)` where it is wrong.
+    /// `Some(None)` where the profile has no probe, `None` where it is wrong.
     pub(super) fn account(&mut self) -> Option<Option<Account>> {
-        let source = self.source.account.as_ref()?;
+        let Some(source) = &self.source.account else { return Some(None) };
         self.refuse_list_fields("account", &source.operation);
         self.refuse_capture("account", &source.operation);
         let allowed = Allowed { customer: false, captured: &[] };
         let operation = self.operation("account", &source.operation, Use::Read, allowed, WITHOUT_CUSTOMER);
         let value = self.problems.expression("account.value", &source.value, WITHOUT_CUSTOMER);
-        Some(operation.zip(value).map(|(operation, value)| Account { operation, value }))
+        Some(Some(Account { operation: operation?, value: value? }))
     }
 
     pub(super) fn presence(&mut self) -> Option<Presence> {
@@ -97,7 +98,8 @@ impl<'a> Compiler<'a> {
         let allowed = Allowed { customer: true, captured: &[] };
         let operation = self.operation("presence", &source.operation, Use::Read, allowed, LOOK);
         if operation.as_ref().is_some_and(|operation| Ids::of(&operation.request).all == 0) {
-            self.problems.add("presence.request", "must contain `{customer.id}`: the look is at one customer");
+            self.problems
+                .add("presence.request", "must contain `{customer.id}`: the look is at one customer");
         }
         let capture = self.named("presence.capture", &source.operation.capture, LOOK);
         let created_at =
@@ -144,7 +146,8 @@ impl<'a> Compiler<'a> {
 
     fn check(&mut self, field: &str, source: &api::Check) -> Option<Check> {
         if !facts::is_dns_label(&source.name) {
-            self.problems.add(format!("{field}.name"), "must be a DNS label: lower-case letters, digits and `-`");
+            self.problems
+                .add(format!("{field}.name"), "must be a DNS label: lower-case letters, digits and `-`");
         }
         if source.environments.is_empty() {
             self.problems.add(format!("{field}.environments"), "must name at least one environment");
@@ -196,7 +199,8 @@ impl<'a> Compiler<'a> {
             self.problems.add(field, "only a GET is read page by page");
         }
         let max_pages = self.cap(&format!("{field}.maxPages"), source.max_pages, defaults::MAX_PAGES, 1_000);
-        let max_items = self.cap(&format!("{field}.maxItems"), source.max_items, defaults::MAX_ITEMS, 100_000);
+        let max_items =
+            self.cap(&format!("{field}.maxItems"), source.max_items, defaults::MAX_ITEMS, 100_000);
         let paging = match (&source.cursor, &source.page, &source.link, &source.next_url) {
             (Some(cursor), None, None, None) => {
                 self.refuse_taken(&format!("{field}.cursor.param"), &cursor.param, operation);
@@ -260,7 +264,8 @@ impl<'a> Compiler<'a> {
         };
         let field = "delete[0]";
         if !facts::is_dns_label(&source.name) {
-            self.problems.add(format!("{field}.name"), "must be a DNS label: lower-case letters, digits and `-`");
+            self.problems
+                .add(format!("{field}.name"), "must be a DNS label: lower-case letters, digits and `-`");
         }
         if source.requires.is_empty() {
             self.problems.add(format!("{field}.requires"), "must name at least one state");
@@ -277,7 +282,12 @@ impl<'a> Compiler<'a> {
         }
         let idempotency = self.idempotency(source, operation.as_ref());
         let keep = self.named(&format!("{field}.keep"), &source.keep, known);
-        Some(Step { name: source.name.clone(), operation: operation?, idempotency: idempotency?, keep: keep? })
+        Some(Step {
+            name: source.name.clone(),
+            operation: operation?,
+            idempotency: idempotency?,
+            keep: keep?,
+        })
     }
 
     /// The customer's id occurs once, where nothing can widen what it names.
@@ -301,10 +311,16 @@ impl<'a> Compiler<'a> {
             request.headers.iter().any(|(name, value)| *name == http::header::IF_MATCH && value.has_vars());
         match self.source.guarantees.conditional_delete {
             ConditionalDelete::IfMatch if !has_if_match => {
-                self.problems.add("delete[0].request.headers", "`conditionalDelete: IfMatch` needs `If-Match: '{vars.NAME}'`");
+                self.problems.add(
+                    "delete[0].request.headers",
+                    "`conditionalDelete: IfMatch` needs `If-Match: '{vars.NAME}'`",
+                );
             }
             ConditionalDelete::Version if !uses_captured(request) => {
-                self.problems.add("delete[0].request", "`conditionalDelete: Version` needs a captured value: `{vars.NAME}`");
+                self.problems.add(
+                    "delete[0].request",
+                    "`conditionalDelete: Version` needs a captured value: `{vars.NAME}`",
+                );
             }
             ConditionalDelete::None | ConditionalDelete::IfMatch | ConditionalDelete::Version => {}
         }

@@ -17,11 +17,9 @@ fn bodies() -> [(&'static str, Option<serde_json::Value>); 4] {
 
 /// Runs the predicates that can end in "gone" against every such answer.
 pub(super) fn inspect(presence: &Presence, problems: &mut Problems) {
-    for (name, predicate) in [
-        ("inactive", &presence.inactive),
-        ("tombstoned", &presence.tombstoned),
-        ("absent", &presence.absent),
-    ] {
+    for (name, predicate) in
+        [("inactive", &presence.inactive), ("tombstoned", &presence.tombstoned), ("absent", &presence.absent)]
+    {
         let is_fooled = |status: &u16| {
             bodies().into_iter().any(|(text, json)| {
                 predicate.evaluate_bool(&scope(&response(*status, text, json))) == Ok(true)

@@ -78,7 +78,10 @@ fn inspect_method(field: &str, source: &api::RequestTemplate, purpose: Use, prob
         (Use::Read, Method::POST) if source.read_only => {}
         (Use::Read, Method::POST) => problems.add(name, "a POST that only reads needs `readOnly: true`"),
         (Use::Read, Method::PATCH | Method::DELETE) => {
-            problems.add(name, "must be GET, or POST with `readOnly: true`; anything else stands only under `delete`");
+            problems.add(
+                name,
+                "must be GET, or POST with `readOnly: true`; anything else stands only under `delete`",
+            );
         }
         (Use::Destructive, Method::GET) => problems.add(name, "must be one of DELETE, POST, PATCH"),
         (Use::Destructive, Method::POST | Method::PATCH | Method::DELETE) => {}
@@ -125,7 +128,11 @@ fn headers(
         let parsed = header_name(name).and_then(|parsed| Ok((parsed, Text::parse(&value.0, allowed)?)));
         let parsed = parsed.and_then(|(parsed, text)| {
             let is_visible = value.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-            if is_visible && !value.0.is_empty() { Ok((parsed, text)) } else { Err("must be visible ASCII".to_owned()) }
+            if is_visible && !value.0.is_empty() {
+                Ok((parsed, text))
+            } else {
+                Err("must be visible ASCII".to_owned())
+            }
         });
         let Some((parsed, text)) = problems.take(&format!("{place}.{name}"), parsed) else {
             is_complete = false;

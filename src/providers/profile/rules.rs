@@ -63,9 +63,7 @@ fn inspect(field: &str, source: &ClassifyRule, problems: &mut Problems) {
 
 /// "Not found" is half of a proof of absence: a refusal, a redirect or a broken server must never become one.
 fn inspect_not_found(field: &str, source: &ClassifyRule, problems: &mut Problems) {
-    let never = |status: &&i32| {
-        matches!(**status, 100..=199 | 300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 451 | 500..=599)
-    };
+    let never = |status: &&i32| matches!(**status, 100..=199 | 300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 451 | 500..=599);
     if let Some(status) = source.status.iter().find(never) {
         problems.add(format!("{field}.status"), format!("{status} must not become `NotFound`"));
     }
