@@ -60,7 +60,8 @@ mod on {
 
     fn parse(entry: &str) -> Option<Action> {
         let (name, action) = entry.trim().split_once('=')?;
-        let (does, at) = action.split_once('@').map_or((action, 1), |(does, at)| (does, at.parse().unwrap_or(1)));
+        let (does, at) =
+            action.split_once('@').map_or((action, 1), |(does, at)| (does, at.parse().unwrap_or(1)));
         Some(Action { name: name.to_owned(), does: does.to_owned(), at })
     }
 
@@ -79,7 +80,8 @@ mod on {
                 #[expect(clippy::panic, reason = "the action that the campaign asked for")]
                 "panic" => panic!("failpoint"),
                 pause => {
-                    let millis = pause.trim_start_matches("pause(").trim_end_matches(')').parse().unwrap_or(0);
+                    let millis =
+                        pause.trim_start_matches("pause(").trim_end_matches(')').parse().unwrap_or(0);
                     tokio::time::sleep(Duration::from_millis(millis)).await;
                 }
             }

@@ -3,7 +3,9 @@
 use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -35,14 +37,17 @@ pub struct NotALevel;
 /// `NotALevel`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), NotALevel> {
     let level: LevelFilter = level.parse().map_err(|_| NotALevel)?;
-    let filter = CAPS.iter().fold(EnvFilter::default().add_directive(level.into()), |filter, cap| match cap.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    });
+    let filter =
+        CAPS.iter().fold(EnvFilter::default().add_directive(level.into()), |filter, cap| match cap.parse() {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        });
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).init(),
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).init(),
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).init()
+        }
     }
     std::panic::set_hook(Box::new(log_the_place));
     Ok(())

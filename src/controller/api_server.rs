@@ -54,7 +54,11 @@ pub trait Namespaced:
 }
 
 impl<K> Namespaced for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
 {
 }
 
@@ -99,7 +103,8 @@ impl ApiServer {
     /// `Conflict` where they are not; after `Unanswered` it may be written or not.
     pub async fn replace<K: Namespaced>(&self, namespace: &str, object: &K) -> Result<K, ApiError> {
         let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
-        let request = Request::new(K::url_path(&(), Some(namespace))).replace(&name(object), &parameters(), body);
+        let request =
+            Request::new(K::url_path(&(), Some(namespace))).replace(&name(object), &parameters(), body);
         self.send(request).await
     }
 

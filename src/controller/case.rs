@@ -12,10 +12,13 @@ use super::{
     secrets::{self, SecretProblem},
 };
 use crate::{
-    api::{CustomerOffboarding, IdClass, OffboardingProvider, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
+    api::{
+        CustomerOffboarding, IdClass, OffboardingProvider, OffboardingRecord, ProviderReason, RecordProvider,
+        RecordRequest,
+    },
     domain::{
-        CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan, ProviderSeen, Sent,
-        mode_of,
+        CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
+        ProviderSeen, Sent, mode_of,
     },
     evidence::{Keys, record},
     providers::{Captured, Credentials},
@@ -248,7 +251,9 @@ impl Case {
             (None, CustomerSource::Secret(from)) => {
                 match secrets::customer_id(&ctx.api, &self.origin.namespace, from).await {
                     Ok(customer) => customer,
-                    Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => return CustomerSeen::SecretUnavailable,
+                    Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => {
+                        return CustomerSeen::SecretUnavailable;
+                    }
                 }
             }
             (None, CustomerSource::Sealed) => return CustomerSeen::NotAsked,
@@ -271,7 +276,8 @@ impl Case {
     /// Reads the credential live. Where it cannot be used, the provider counts as unusable.
     pub async fn take_credentials(&mut self, ctx: &Context) {
         let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
-        let name = ObjectRef::<OffboardingProvider>::new(&connection.facts.name).within(&connection.facts.namespace);
+        let name =
+            ObjectRef::<OffboardingProvider>::new(&connection.facts.name).within(&connection.facts.namespace);
         let Some(object) = ctx.providers.get(&name) else { return };
         match credentials_of(ctx, &object, &connection, &keys).await {
             Ok(in_use) => self.in_use = Some(in_use),
@@ -341,9 +347,11 @@ pub async fn credentials_of(
     keys: &Keys,
 ) -> Result<InUse, ProviderReason> {
     let namespace = object.namespace().unwrap_or_default();
-    let read = secrets::values(&ctx.api, &namespace, secrets::CREDENTIALS_TYPE, &object.spec.credentials).await;
+    let read =
+        secrets::values(&ctx.api, &namespace, secrets::CREDENTIALS_TYPE, &object.spec.credentials).await;
     let secrets::Values { values, version } = read.map_err(|_| ProviderReason::SecretUnavailable)?;
-    let named: Vec<&[u8]> = values.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]).collect();
+    let named: Vec<&[u8]> =
+        values.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]).collect();
     let reference = keys.credential(&named);
     let credentials = Credentials::new(values, version).map_err(|_| ProviderReason::SecretInvalid)?;
     connection.provider.accepts(&credentials).map_err(|failure| reason_of(&failure))?;

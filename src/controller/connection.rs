@@ -15,8 +15,11 @@ use crate::{
     api::{Limits, OffboardingProvider, ProviderReason},
     domain::{Failure, ProviderFacts},
     providers::{
-        LoadedProfile, PreparedRequest, Provider, Read, Response, built_in, built_in_names,
-        http::{CircuitState, ClientIdentity, Egress, Endpoint, EndpointParts, EndpointProblem, Limiter, ReadClient, Reservation},
+        LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
+        http::{
+            CircuitState, ClientIdentity, Egress, Endpoint, EndpointParts, EndpointProblem, Limiter,
+            ReadClient, Reservation,
+        },
         load,
     },
 };
@@ -88,7 +91,9 @@ impl Connections {
             return connection;
         }
         let limiter = self.limiter(&uid);
-        let connection = self.build(object, identity.as_ref().map(|(identity, _)| identity), limiter.clone()).map(Arc::new);
+        let connection = self
+            .build(object, identity.as_ref().map(|(identity, _)| identity), limiter.clone())
+            .map(Arc::new);
         let cached = Cached { version, limiter, connection: connection.clone() };
         lock(&self.cached).insert(uid, cached);
         connection
@@ -130,15 +135,20 @@ impl Connections {
         let Some(wanted) = object.spec.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref()) else {
             return Ok(None);
         };
-        let unavailable = || Unusable {
+        let unavailable = || {
+            Unusable {
             reason: ProviderReason::SecretUnavailable,
             message: "`spec.tls.clientCertificate`: not available; it must be a Secret of type kubernetes.io/tls with tls.crt and tls.key".to_owned(),
+        }
         };
         let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-        let secret = secrets::read(&self.api, namespace, secrets::CERTIFICATE_TYPE, &wanted.secret_name).await;
+        let secret =
+            secrets::read(&self.api, namespace, secrets::CERTIFICATE_TYPE, &wanted.secret_name).await;
         let secret = secret.map_err(|_| unavailable())?;
         let text = |key| secrets::entry(&secret, key).and_then(|bytes| String::from_utf8(bytes).ok());
-        let (Some(certificates), Some(key)) = (text("tls.crt"), text("tls.key")) else { return Err(unavailable()) };
+        let (Some(certificates), Some(key)) = (text("tls.crt"), text("tls.key")) else {
+            return Err(unavailable());
+        };
         let identity = ClientIdentity { certificates, key: SecretString::from(key) };
         Ok(Some((identity, secrets::version_of(&secret))))
     }
@@ -169,8 +179,9 @@ impl Connections {
             spec.environment,
             spec.checks.clone(),
             Arc::new(client.clone()),
-        );
-        let facts = facts_of(object, &profile, self.timing)?;
+        )
+        .map_err(|problems| invalid_profile("spec.checks", &problems))?;
+        let facts = facts_of(object, &profile, self.timing);
         let (probed, told) = (Mutex::default(), Mutex::default());
         Ok(Connection { facts, profile, provider, endpoint, limiter, client, probed, told })
     }
@@ -207,13 +218,6 @@ impl Connection {
     }
 }
 
-impl Read for ReadClient {
-    fn read(&self, request: PreparedRequest, credential_version: &str) -> BoxFuture<'_, Result<Response, Failure>> {
-        let version = credential_version.to_owned();
-        async move { ReadClient::read(self, request, &version).await }.boxed()
-    }
-}
-
 struct Reserved {
     client: ReadClient,
     reservation: Arc<AsyncMutex<Reservation>>,
@@ -229,30 +233,41 @@ fn profile_of(object: &OffboardingProvider) -> Result<Arc<LoadedProfile>, Unusab
     let invalid = |message| Unusable { reason: ProviderReason::InvalidProfile, message };
     match (&object.spec.profile, &object.spec.custom_profile) {
         (Some(name), None) => built_in(name).ok_or_else(|| {
-            let names: Vec<&str> = built_in_names().collect();
-            invalid(format!("`spec.profile`: there is no built-in profile '{name}'; there are {}", names.join(", ")))
+            let names = built_in_names().join(", ");
+            invalid(format!("`spec.profile`: there is no built-in profile '{name}'; there are {names}"))
         }),
-        (None, Some(custom)) => load(custom).map_err(|problems| {
-            let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            invalid(shortened(&format!("`spec.customProfile`: {}", texts.join("; "))))
-        }),
+        (None, Some(custom)) => {
+            load(custom).map_err(|problems| invalid_profile("spec.customProfile", &problems))
+        }
         _ => Err(invalid("exactly one of `spec.profile` and `spec.customProfile` must be set".to_owned())),
+    }
+}
+
+fn invalid_profile(field: &str, problems: &[ProfileProblem]) -> Unusable {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Unusable {
+        reason: ProviderReason::InvalidProfile,
+        message: shortened(&format!("`{field}`: {}", texts.join("; "))),
     }
 }
 
 /// A condition's message has at most 1,024 characters.
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= 1000 { text.to_owned() } else { text.chars().take(1000).chain("…".chars()).collect() }
+    if text.chars().count() <= 1000 {
+        text.to_owned()
+    } else {
+        text.chars().take(1000).chain("…".chars()).collect()
+    }
 }
 
 fn unusable(problem: &EndpointProblem) -> Unusable {
     let reason = match problem {
-        EndpointProblem::BaseUrl(_) | EndpointProblem::HostNotAllowed | EndpointProblem::InvalidCidr { .. } => {
-            ProviderReason::HostNotAllowed
-        }
-        EndpointProblem::InvalidCaBundle(_) | EndpointProblem::InvalidClientCertificate(_) | EndpointProblem::Client => {
-            ProviderReason::InvalidProfile
-        }
+        EndpointProblem::BaseUrl(_)
+        | EndpointProblem::HostNotAllowed
+        | EndpointProblem::InvalidCidr { .. } => ProviderReason::HostNotAllowed,
+        EndpointProblem::InvalidCaBundle(_)
+        | EndpointProblem::InvalidClientCertificate(_)
+        | EndpointProblem::Client => ProviderReason::InvalidProfile,
     };
     Unusable { reason, message: shortened(&problem.to_string()) }
 }
@@ -269,18 +284,12 @@ fn limits_of(object: &OffboardingProvider, profile: &LoadedProfile) -> Limits {
     }
 }
 
-fn facts_of(object: &OffboardingProvider, profile: &LoadedProfile, timing: Timing) -> Result<ProviderFacts, Unusable> {
+fn facts_of(object: &OffboardingProvider, profile: &LoadedProfile, timing: Timing) -> ProviderFacts {
     let spec = &object.spec;
     let declared = Arc::new(profile.declared().clone());
-    for check in spec.checks.keys() {
-        if !profile.source().preflight.iter().any(|known| known.name == *check) {
-            let message = format!("`spec.checks.{check}`: the profile has no check of this name");
-            return Err(Unusable { reason: ProviderReason::InvalidProfile, message });
-        }
-    }
     let verify = spec.verify.unwrap_or(profile.source().verify.default);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    Ok(ProviderFacts {
+    ProviderFacts {
         namespace: text(&object.metadata.namespace),
         name: text(&object.metadata.name),
         uid: text(&object.metadata.uid),
@@ -301,5 +310,5 @@ fn facts_of(object: &OffboardingProvider, profile: &LoadedProfile, timing: Timin
             + declared.max_request_lifetime
             + declared.consistency_lag,
         declared,
-    })
+    }
 }

@@ -13,7 +13,13 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{api_server::ApiServer, connection::{Connection, Connections}, error::Backoff, installation::Installation, records::Records};
+use super::{
+    api_server::ApiServer,
+    connection::{Connection, Connections},
+    error::Backoff,
+    installation::Installation,
+    records::Records,
+};
 use crate::{
     api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord},
     domain::Moment,

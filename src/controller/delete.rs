@@ -25,8 +25,8 @@ use super::{
 use crate::{
     api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live, Observation,
-        Order, Outcome, Plan, ProviderSeen, Sent, grant, nothing_changed,
+        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live,
+        Observation, Order, Outcome, Plan, ProviderSeen, Sent, grant, nothing_changed,
     },
     evidence::{
         Keys,
@@ -84,7 +84,12 @@ enum Came {
 ///
 /// # Errors
 /// `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window decides.
-pub async fn delete(ctx: &Shared, case: &mut Case, order: &Order, checks: &[CheckSeen]) -> Result<Performed, Error> {
+pub async fn delete(
+    ctx: &Shared,
+    case: &mut Case,
+    order: &Order,
+    checks: &[CheckSeen],
+) -> Result<Performed, Error> {
     if ctx.stopping.is_cancelled() {
         return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
     }
@@ -153,7 +158,12 @@ impl Errand {
     }
 
     /// Where nobody listens any more, it is written down here.
-    async fn hand_back(&self, tell: oneshot::Sender<Came>, record: Box<OffboardingRecord>, unsaved: Box<Unsaved>) {
+    async fn hand_back(
+        &self,
+        tell: oneshot::Sender<Came>,
+        record: Box<OffboardingRecord>,
+        unsaved: Box<Unsaved>,
+    ) {
         if let Err(Came::Told(record, unsaved)) = tell.send(Came::Told(record, unsaved)) {
             self.write_down(*record, &unsaved).await;
         }
@@ -181,7 +191,11 @@ impl Errand {
     /// Writes the intent: the record's create is the lock, a further attempt replaces exactly what was read. Without a usable
     /// answer the record is read: if its last attempt is ours, and the deadline has not passed, we have it.
     async fn write_intent(&self, attempt_id: &str, begun: Instant) -> Option<OffboardingRecord> {
-        let spec = record::with_intent(self.stored.as_ref().map(|stored| &stored.spec), &self.intent(attempt_id)?, &self.keys);
+        let spec = record::with_intent(
+            self.stored.as_ref().map(|stored| &stored.spec),
+            &self.intent(attempt_id)?,
+            &self.keys,
+        );
         match &self.stored {
             None => {
                 failpoint!("intent.create.before");
@@ -251,10 +265,16 @@ impl Errand {
 
     /// The request as it is now; one that is deleted, being deleted, or re-created under its name is withdrawn.
     async fn request_now(&self) -> Option<Plan> {
-        let found = self.ctx.api.get::<CustomerOffboarding>(&self.request.namespace, &self.request.name).await.ok()?;
+        let found = self
+            .ctx
+            .api
+            .get::<CustomerOffboarding>(&self.request.namespace, &self.request.name)
+            .await
+            .ok()?;
         let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
         let Some(found) = found else { return Some(withdrawn) };
-        let same = found.uid().as_deref() == Some(&self.request.uid) && found.metadata.deletion_timestamp.is_none();
+        let same =
+            found.uid().as_deref() == Some(&self.request.uid) && found.metadata.deletion_timestamp.is_none();
         if same { Plan::new(&self.request.uid, &found.spec).ok() } else { Some(withdrawn) }
     }
 
@@ -286,10 +306,22 @@ impl Errand {
         }
     }
 
-    async fn send(&self, begun: Instant, reservation: &Arc<Mutex<Reservation>>, permitted: &Permitted, n: i64) -> Sent {
-        let seed = IdempotencySeed { request_uid: self.request.uid.clone(), target: self.request.target.clone(), n };
+    async fn send(
+        &self,
+        begun: Instant,
+        reservation: &Arc<Mutex<Reservation>>,
+        permitted: &Permitted,
+        n: i64,
+    ) -> Sent {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let seed = IdempotencySeed { request_uid: &self.request.uid, target: &self.request.target, n };
         let provider = &self.connection.provider;
-        let request = match provider.prepare_delete(&self.in_use.credentials, &self.customer, &permitted.captured, &seed) {
+        let request = match provider.prepare_delete(
+            &self.in_use.credentials,
+            &self.customer,
+            &permitted.captured,
+            &seed,
+        ) {
             Ok(request) => request,
             Err(failure) => return Sent::not_sent(failure),
         };
@@ -308,19 +340,21 @@ impl Errand {
         let result = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock).await;
         failpoint!("send.done");
         reservation.lock().await.report(result.heard((self.ctx.clock)()));
-        let sent = self.read(result).await;
+        let sent = self.read(result, &permitted.captured).await;
         self.restricted_or_unauthorized(sent, reservation).await
     }
 
-    async fn read(&self, result: SendResult) -> Sent {
+    async fn read(&self, result: SendResult, captured: &Captured) -> Sent {
         match result {
             SendResult::NotSent(failure) => Sent::not_sent(failure),
-            SendResult::Unknown { failure, sent_at } => {
-                Sent { outcome: Outcome::Unknown(failure.clone()), sent_at: Some(sent_at), ..Sent::not_sent(failure) }
-            }
+            SendResult::Unknown { failure, sent_at } => Sent {
+                outcome: Outcome::Unknown(failure.clone()),
+                sent_at: Some(sent_at),
+                ..Sent::not_sent(failure)
+            },
             SendResult::Answered { response, sent_at } => {
-                let sent = self.connection.provider.read_sent(&response, &self.customer, (self.ctx.clock)()).await;
-                Sent { sent_at: Some(sent_at), ..sent }
+                let now = (self.ctx.clock)();
+                self.connection.provider.read_sent(response, &self.customer, captured, sent_at, now).await
             }
         }
     }
@@ -347,14 +381,17 @@ impl Errand {
     async fn write_down(&self, mut record: OffboardingRecord, unsaved: &Unsaved) -> OffboardingRecord {
         failpoint!("outcome.put.before");
         loop {
-            let forward = record::with_outcome(&record.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at);
+            let forward =
+                record::with_outcome(&record.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at);
             let Some(spec) = forward else { return record };
             match self.ctx.records.write(&self.record_name, Some(&record), spec, &self.keys).await {
                 Ok(written) => {
                     failpoint!("outcome.put.after");
                     return written;
                 }
-                Err(error) => tracing::warn!(record = self.record_name, %error, "the outcome is not written down yet"),
+                Err(error) => {
+                    tracing::warn!(record = self.record_name, %error, "the outcome is not written down yet")
+                }
             }
             tokio::time::sleep(AGAIN).await;
             if let Ok(Some(found)) = self.ctx.records.read(&self.record_name).await {

@@ -79,7 +79,9 @@ impl Backoff {
         match error {
             Error::SaveStatus(ApiError::Conflict) => SOON,
             Error::SaveStatus(ApiError::NotFound) => LONGEST_WAIT,
-            Error::Panicked | Error::SaveStatus(ApiError::Invalid) | Error::WriteRecord(ApiError::Invalid) => SLOWLY,
+            Error::Panicked
+            | Error::SaveStatus(ApiError::Invalid)
+            | Error::WriteRecord(ApiError::Invalid) => SLOWLY,
             Error::Incomplete
             | Error::WriteRecord(_)
             | Error::ReadRequest(_)
@@ -104,7 +106,9 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         Next::Finished(_) => return None,
         Next::Do(_) => SOON,
         Next::Wait(waiting) => match waiting {
-            Waiting::Settling { until } | Waiting::Lag { until } | Waiting::AuthRefused { until } => left(*until, now),
+            Waiting::Settling { until } | Waiting::Lag { until } | Waiting::AuthRefused { until } => {
+                left(*until, now)
+            }
             Waiting::Retry { at, .. } | Waiting::SecondLook { at } => left(*at, now),
             Waiting::Confirming { .. } => intervals.verify,
             Waiting::StillThere { until } => intervals.verify.min(left(*until, now)),

@@ -1,6 +1,12 @@
 //! The installation key: made once, at the very first start; never replaced, because the records' names hang on it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::ObjectMeta;
@@ -22,13 +28,17 @@ const ENTRY: &str = "key";
 #[derive(Default)]
 pub struct Installation {
     keys: RwLock<Option<Arc<Keys>>>,
+    /// Set once the API server has answered, whatever it said.
+    read: AtomicBool,
 }
 
 /// Why there is no key to work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
     /// There are records, and no key: making another one would make another set of locks.
-    #[error("the Secret {SECRET} is missing, but there are records that were made with it; restore it from its backup")]
+    #[error(
+        "the Secret {SECRET} is missing, but there are records that were made with it; restore it from its backup"
+    )]
     Lost,
     /// What the Secret holds is no key.
     #[error("the Secret {SECRET} does not hold a key of 32 bytes under `key`; restore it from its backup")]
@@ -47,16 +57,28 @@ impl Installation {
         self.keys.read().await.clone()
     }
 
+    /// Whether nobody knows yet if there is a key.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        !self.read.load(Ordering::Relaxed)
+    }
+
     /// Reads the key; makes it where there is none and no record either. While it is missing or another one, `keys` is `None`.
     ///
     /// # Errors
     /// `KeyProblem`: the platform team restores the Secret.
-    pub async fn refresh(&self, api: &ApiServer, namespace: &str, first: &RwLock<Option<String>>) -> Result<(), KeyProblem> {
+    pub async fn refresh(
+        &self,
+        api: &ApiServer,
+        namespace: &str,
+        first: &RwLock<Option<String>>,
+    ) -> Result<(), KeyProblem> {
         let found = self.load(api, namespace, first).await;
         if let Err(KeyProblem::Api(_)) = found {
             return found.map(|_| ());
         }
         *self.keys.write().await = found.as_ref().ok().cloned();
+        self.read.store(true, Ordering::Relaxed);
         found.map(|_| ())
     }
 
@@ -89,7 +111,11 @@ async fn make(api: &ApiServer, namespace: &str) -> Result<Secret, KeyProblem> {
     let mut key = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut key).map_err(|_| KeyProblem::Unusable)?;
     let secret = Secret {
-        metadata: ObjectMeta { name: Some(SECRET.to_owned()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(SECRET.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        },
         data: Some(BTreeMap::from([(ENTRY.to_owned(), ByteString(key.to_vec()))])),
         immutable: Some(true),
         type_: Some("offboarding.dev/installation-key".to_owned()),

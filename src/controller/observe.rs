@@ -3,7 +3,8 @@
 use super::{case::Case, context::Context};
 use crate::{
     domain::{
-        CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone, mode_of, without_a_look,
+        CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone, mode_of,
+        without_a_look,
     },
     evidence::Keys,
     failpoint,
@@ -55,7 +56,8 @@ async fn look(ctx: &Context, case: &mut Case, facts: &Facts, seen: &mut Observat
 /// A look without its personal parts: the identity becomes a keyed hash.
 #[must_use]
 pub fn look_of(keys: &Keys, sighting: &Sighting) -> Look {
-    let fingerprint = |identity: &Option<Vec<u8>>| identity.as_ref().map(|bytes| Fingerprint(keys.fingerprint(bytes)));
+    let fingerprint =
+        |identity: &Option<Vec<u8>>| identity.as_ref().map(|bytes| Fingerprint(keys.fingerprint(bytes)));
     match &sighting.verdict {
         Verdict::Present => fingerprint(&sighting.identity).map_or_else(unidentified, Look::Present),
         Verdict::Inactive => fingerprint(&sighting.identity).map_or_else(unidentified, Look::Inactive),
@@ -84,14 +86,17 @@ async fn control_where_absent(
     credentials: &Credentials,
     look: Option<&Look>,
 ) -> Option<Control> {
-    let absent = look.is_some_and(|look| *look == Look::Absent || is_gone(crate::api::Mode::Soft, look, None));
+    let absent =
+        look.is_some_and(|look| *look == Look::Absent || is_gone(crate::api::Mode::Soft, look, None));
     if absent { Some(provider.control(credentials, (ctx.clock)()).await) } else { None }
 }
 
 /// Whether a deletion may follow: then the checks are asked.
 fn may_delete(facts: &Facts) -> bool {
     match facts {
-        Facts::Mine(record) => !matches!(record.last().and_then(|last| last.outcome.as_ref()), Some(Outcome::Accepted)),
+        Facts::Mine(record) => {
+            !matches!(record.last().and_then(|last| last.outcome.as_ref()), Some(Outcome::Accepted))
+        }
         Facts::None | Facts::Earlier(_) => true,
         Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
     }

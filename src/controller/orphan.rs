@@ -30,7 +30,10 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
     let named = &object.spec.request;
     ctx.records.remember(&named.uid, &object.name_any());
     let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await;
-    if request.map_err(Error::ReadRequest)?.is_some_and(|request| request.uid().as_deref() == Some(&named.uid)) {
+    if request
+        .map_err(Error::ReadRequest)?
+        .is_some_and(|request| request.uid().as_deref() == Some(&named.uid))
+    {
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
     let mut case = Case::of_record(&ctx, &object).await;
@@ -39,7 +42,10 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         Next::Finished(ending) => {
             tracing::info!(record = object.name_any(), result = %ending.result, "finished without its request");
         }
-        next => tell_in_record(&ctx, &mut case, &sentence(next, &case.plan.provider.clone())).await?,
+        next => {
+            let words = sentence(next, &case.plan.provider);
+            tell_in_record(&ctx, &mut case, &words).await?;
+        }
     }
     Ok(next_pass(&ctx, &case, &decision, &object.name_any()))
 }

@@ -28,7 +28,12 @@ pub enum Performed {
 ///
 /// # Errors
 /// `WriteRecord` where the API server did not take it; what is stored is read again in the next pass.
-pub async fn perform(ctx: &Shared, case: &mut Case, seen: &Observation, effect: &Effect) -> Result<Performed, Error> {
+pub async fn perform(
+    ctx: &Shared,
+    case: &mut Case,
+    seen: &Observation,
+    effect: &Effect,
+) -> Result<Performed, Error> {
     match effect {
         Effect::Delete(order) => delete::delete(ctx, case, order, &seen.checks).await,
         Effect::SaveOutcome => save_outcome(ctx, case).await,
@@ -37,7 +42,9 @@ pub async fn perform(ctx: &Shared, case: &mut Case, seen: &Observation, effect: 
 }
 
 async fn save_outcome(ctx: &Shared, case: &mut Case) -> Result<Performed, Error> {
-    let (Some(unsaved), Stored::Read(stored)) = (case.unsaved.take(), &case.stored) else { return Ok(Performed::Done) };
+    let (Some(unsaved), Stored::Read(stored)) = (case.unsaved.take(), &case.stored) else {
+        return Ok(Performed::Done);
+    };
     failpoint!("outcome.put.before");
     match record::with_outcome(&stored.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at) {
         Some(spec) => write(ctx, case, spec).await?,
@@ -87,7 +94,9 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
 
 /// Stores a record over exactly the one that was read. Where somebody else wrote, or nobody knows, it is read again.
 async fn write(ctx: &Shared, case: &mut Case, spec: OffboardingRecordSpec) -> Result<(), Error> {
-    let (Some(keys), Some(name)) = (case.keys.clone(), case.record_name.clone()) else { return Err(Error::Incomplete) };
+    let (Some(keys), Some(name)) = (case.keys.clone(), case.record_name.clone()) else {
+        return Err(Error::Incomplete);
+    };
     let read = match &case.stored {
         Stored::Read(stored) => Some(stored.as_ref()),
         Stored::None | Stored::NotRead | Stored::Unread => None,

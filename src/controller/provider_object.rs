@@ -12,9 +12,7 @@ use super::{
     error::Error,
 };
 use crate::{
-    api::{
-        Condition, OffboardingProvider, ProviderConditionType, ProviderReason, ProviderStatus, Truth,
-    },
+    api::{Condition, OffboardingProvider, ProviderConditionType, ProviderReason, ProviderStatus, Truth},
     domain::{Class, Control, answer},
     providers::http::{CircuitState, OpenedBy},
 };
@@ -79,7 +77,8 @@ async fn examine(ctx: &Shared, object: &OffboardingProvider) -> Health {
 /// A half-open circuit is told as it was.
 fn previous_circuit(object: &OffboardingProvider) -> Option<OpenedBy> {
     let conditions = &object.status.as_ref()?.conditions;
-    let open = conditions.iter().find(|condition| condition.type_ == ProviderConditionType::CircuitOpen.as_str())?;
+    let open =
+        conditions.iter().find(|condition| condition.type_ == ProviderConditionType::CircuitOpen.as_str())?;
     match (open.status, open.reason.as_str()) {
         (Truth::True, "AuthFailed") => Some(OpenedBy::Auth),
         (Truth::True, _) => Some(OpenedBy::Transient),
@@ -88,7 +87,11 @@ fn previous_circuit(object: &OffboardingProvider) -> Option<OpenedBy> {
 }
 
 /// The control request, where this credential and generation were not probed well yet.
-async fn probe(ctx: &Shared, object: &OffboardingProvider, connection: &Connection) -> (ProviderReason, String) {
+async fn probe(
+    ctx: &Shared,
+    object: &OffboardingProvider,
+    connection: &Connection,
+) -> (ProviderReason, String) {
     let Some(keys) = ctx.installation.keys().await else {
         return (ProviderReason::ControlFailed, "the installation key is not available".to_owned());
     };
@@ -108,7 +111,11 @@ async fn probe(ctx: &Shared, object: &OffboardingProvider, connection: &Connecti
         }
         Control::Bad(failure) => {
             connection.not_probed();
-            let reason = if failure.class == Class::Auth { ProviderReason::AuthFailed } else { ProviderReason::ControlFailed };
+            let reason = if failure.class == Class::Auth {
+                ProviderReason::AuthFailed
+            } else {
+                ProviderReason::ControlFailed
+            };
             (reason, format!("the control request failed: {}", answer(&failure)))
         }
     }
@@ -119,7 +126,9 @@ fn credential_problem(reason: ProviderReason) -> &'static str {
         ProviderReason::SecretUnavailable => {
             "a credential is not available; create it with `kubectl create secret generic NAME --type=offboarding.dev/credentials --from-file=…`"
         }
-        ProviderReason::EnvironmentMismatch => "the credential belongs to another environment than `spec.environment` says",
+        ProviderReason::EnvironmentMismatch => {
+            "the credential belongs to another environment than `spec.environment` says"
+        }
         _ => "a credential is empty, longer than 8192 bytes, or contains characters not allowed in a header",
     }
 }
@@ -128,9 +137,11 @@ fn status_of(health: &Health, generation: i64, previous: &ProviderStatus, now: T
     let ready = health.reason == ProviderReason::ProbeSucceeded;
     let (open, because, words) = match health.circuit {
         None => (Truth::False, ProviderReason::Closed, "requests go out".to_owned()),
-        Some(OpenedBy::Auth) => {
-            (Truth::True, ProviderReason::AuthFailed, "no request goes out: the credential was refused; mend the Secret".to_owned())
-        }
+        Some(OpenedBy::Auth) => (
+            Truth::True,
+            ProviderReason::AuthFailed,
+            "no request goes out: the credential was refused; mend the Secret".to_owned(),
+        ),
         Some(OpenedBy::Transient) => (
             Truth::True,
             ProviderReason::RepeatedFailures,
@@ -138,11 +149,19 @@ fn status_of(health: &Health, generation: i64, previous: &ProviderStatus, now: T
         ),
     };
     let told = [
-        (ProviderConditionType::Ready, if ready { Truth::True } else { Truth::False }, health.reason, health.message.clone()),
+        (
+            ProviderConditionType::Ready,
+            if ready { Truth::True } else { Truth::False },
+            health.reason,
+            health.message.clone(),
+        ),
         (ProviderConditionType::CircuitOpen, open, because, words),
     ];
     let conditions = told.map(|(type_, status, reason, message)| {
-        let before = previous.conditions.iter().find(|before| before.type_ == type_.as_str() && before.status == status);
+        let before = previous
+            .conditions
+            .iter()
+            .find(|before| before.type_ == type_.as_str() && before.status == status);
         Condition {
             type_: type_.to_string(),
             status,
@@ -164,7 +183,8 @@ fn status_of(health: &Health, generation: i64, previous: &ProviderStatus, now: T
 /// Whole seconds, and steady: the same pause is always told as the same moment.
 fn paused_until(left: Option<Duration>, before: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let until = now.saturating_add(left?).ok()?;
-    let steady = before.filter(|before| before.duration_since(until).abs() < jiff::SignedDuration::from_secs(3));
+    let steady =
+        before.filter(|before| before.duration_since(until).abs() < jiff::SignedDuration::from_secs(3));
     steady.or_else(|| Timestamp::from_second(until.as_second() + 1).ok())
 }
 
@@ -184,7 +204,8 @@ async fn put(ctx: &Shared, object: &OffboardingProvider, status: ProviderStatus)
 /// Everything that waits for this provider object looks again.
 fn wake_requests(ctx: &Shared, object: &OffboardingProvider) {
     for request in ctx.requests.state() {
-        let names_it = request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any());
+        let names_it =
+            request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any());
         if names_it && request.namespace() == object.namespace() {
             let _ = ctx.wake_requests.send(ObjectRef::from_obj(request.as_ref()));
         }

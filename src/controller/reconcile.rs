@@ -76,7 +76,8 @@ pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -
     if !unanswered {
         ctx.backoff.succeeded(object);
     }
-    wake(&decision.next, intervals, backoff, ctx.now().wall).map_or_else(Action::await_change, Action::requeue)
+    wake(&decision.next, intervals, backoff, ctx.now().wall)
+        .map_or_else(Action::await_change, Action::requeue)
 }
 
 /// A duplicate goes on when the record that it waits for is closed.
@@ -88,7 +89,8 @@ fn wait_for_the_owner(ctx: &Shared, object: &CustomerOffboarding, case: &Case, d
 
 /// A spec that an older schema let in and that can never be carried out.
 async fn refuse(ctx: &Shared, object: &CustomerOffboarding, invalid: InvalidSpec) -> Result<Action, Error> {
-    let status = crate::domain::refused(object.metadata.generation.unwrap_or_default(), invalid, (ctx.clock)());
+    let status =
+        crate::domain::refused(object.metadata.generation.unwrap_or_default(), invalid, (ctx.clock)());
     put(ctx, object, status).await?;
     Ok(Action::await_change())
 }

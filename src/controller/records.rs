@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -133,6 +133,3 @@ impl Records {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Shared by everything that works on records.
-pub type SharedRecords = Arc<Records>;

@@ -12,8 +12,8 @@ use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, future:
 use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
-    core::error_boundary::InvalidObject,
     core::DeserializeGuard,
+    core::error_boundary::InvalidObject,
     runtime::{
         Controller, PredicateConfig, WatchStreamExt as _,
         controller::{self, Action},
@@ -104,7 +104,8 @@ pub async fn run(
     until_there_is_a_key(&ctx).await;
 
     let watched = clients.watches.clone();
-    let records_api = Api::<DeserializeGuard<OffboardingRecord>>::namespaced(watched.clone(), &settings.operator_namespace);
+    let records_api =
+        Api::<DeserializeGuard<OffboardingRecord>>::namespaced(watched.clone(), &settings.operator_namespace);
     let record_stream = watch(records_api, "spec.closed!=true", records_writer, closed_record(ctx.clone()));
     let record_controller = controller_of(record_stream, records.clone(), records_woken, &stopping)
         .run(guarded("record", orphan::reconcile), error_policy("record"), ctx.clone())
@@ -115,7 +116,8 @@ pub async fn run(
         .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
         .for_each(|_| async {});
 
-    let request_stream = watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
+    let request_stream =
+        watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
     let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
@@ -189,7 +191,11 @@ fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
 fn good<K>(DeserializeGuard(object): DeserializeGuard<K>) -> Option<K> {
     object
         .inspect_err(|InvalidObject { metadata, .. }| {
-            tracing::error!(name = metadata.name, namespace = metadata.namespace, "an object that cannot be read is left out");
+            tracing::error!(
+                name = metadata.name,
+                namespace = metadata.namespace,
+                "an object that cannot be read is left out"
+            );
         })
         .ok()
 }
@@ -198,7 +204,12 @@ fn good<K>(DeserializeGuard(object): DeserializeGuard<K>) -> Option<K> {
 fn wakes<K: kube::Resource>(object: &K) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     object.meta().generation.hash(&mut hasher);
-    object.meta().annotations.as_ref().and_then(|annotations| annotations.get(RETRY_ANNOTATION)).hash(&mut hasher);
+    object
+        .meta()
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(RETRY_ANNOTATION))
+        .hash(&mut hasher);
     Some(hasher.finish())
 }
 
@@ -251,7 +262,9 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
             Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
                 tracing::debug!(controller, name, step = error.step(), "the object moved on");
             }
-            error => tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}"),
+            error => {
+                tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
+            }
         }
         Action::requeue(again)
     }
@@ -289,13 +302,14 @@ where
     K: kube::runtime::reflector::Lookup + Clone + 'static,
     K::DynamicType: Eq + std::hash::Hash + Clone,
 {
-    while !matches!(tokio::time::timeout(Duration::from_secs(1), store.wait_until_ready()).await, Ok(Ok(()))) {
+    while !matches!(tokio::time::timeout(Duration::from_secs(1), store.wait_until_ready()).await, Ok(Ok(())))
+    {
         tracing::info!("waiting for the API server and the CRDs");
     }
 }
 
 async fn until_there_is_a_key(ctx: &Shared) {
-    while ctx.installation.is_unread().await && !ctx.stopping.is_cancelled() {
+    while ctx.installation.is_unread() && !ctx.stopping.is_cancelled() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -13,7 +13,12 @@ use crate::{
 ///
 /// # Errors
 /// `SaveStatus`: with `Conflict`, the request moved on, and the next pass tells it.
-pub async fn save(ctx: &Shared, object: &CustomerOffboarding, case: &Case, decision: &Decision) -> Result<(), Error> {
+pub async fn save(
+    ctx: &Shared,
+    object: &CustomerOffboarding,
+    case: &Case,
+    decision: &Decision,
+) -> Result<(), Error> {
     let facts = case.facts();
     let story = Story {
         target: &case.plan.target,
@@ -71,4 +76,3 @@ fn tell_the_log(object: &CustomerOffboarding, decision: &Decision, provider: &st
         }
     }
 }
-

@@ -62,7 +62,8 @@ pub async fn values(
         if !secrets.contains_key(secret_key_ref.name.as_str()) {
             secrets.insert(&secret_key_ref.name, read(api, namespace, type_, &secret_key_ref.name).await?);
         }
-        let value = secrets.get(secret_key_ref.name.as_str()).and_then(|secret| entry(secret, &secret_key_ref.key));
+        let value =
+            secrets.get(secret_key_ref.name.as_str()).and_then(|secret| entry(secret, &secret_key_ref.key));
         values.insert(name.clone(), value.ok_or(SecretProblem::Unavailable)?);
     }
     let version: Vec<String> = secrets.values().map(version_of).collect();
@@ -73,7 +74,11 @@ pub async fn values(
 ///
 /// # Errors
 /// As `values`; an id that is no text is not available.
-pub async fn customer_id(api: &ApiServer, namespace: &str, from: &SecretKeyRef) -> Result<CustomerId, SecretProblem> {
+pub async fn customer_id(
+    api: &ApiServer,
+    namespace: &str,
+    from: &SecretKeyRef,
+) -> Result<CustomerId, SecretProblem> {
     let secret = read(api, namespace, CUSTOMER_ID_TYPE, &from.name).await?;
     let bytes = entry(&secret, &from.key).ok_or(SecretProblem::Unavailable)?;
     let text = String::from_utf8(bytes).map_err(|_| SecretProblem::Unavailable)?;
@@ -84,7 +89,12 @@ pub async fn customer_id(api: &ApiServer, namespace: &str, from: &SecretKeyRef) 
 ///
 /// # Errors
 /// As `values`.
-pub async fn read(api: &ApiServer, namespace: &str, type_: &str, name: &str) -> Result<Secret, SecretProblem> {
+pub async fn read(
+    api: &ApiServer,
+    namespace: &str,
+    type_: &str,
+    name: &str,
+) -> Result<Secret, SecretProblem> {
     let secret = api.get::<Secret>(namespace, name).await?.ok_or(SecretProblem::Unavailable)?;
     if secret.type_.as_deref() == Some(type_) { Ok(secret) } else { Err(SecretProblem::Unavailable) }
 }
