@@ -443,3 +443,6 @@ fn is_already_gone(failure: &Failure) -> bool {
 fn close(result: OffboardingResult, because: Reason) -> Next {
     Next::Do(Effect::Close(Ending { result, because }))
 }
+
+#[cfg(test)]
+mod tests;

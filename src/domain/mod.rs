@@ -4,6 +4,8 @@ mod decide;
 mod declared;
 mod facts;
 mod failure;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod gates;
 mod memory;
 mod next;

@@ -485,3 +485,6 @@ fn waiting(story: &Story) -> Verdict {
     };
     Verdict(Truth::True, reason, sentence(story.next, story.provider))
 }
+
+#[cfg(test)]
+mod tests;

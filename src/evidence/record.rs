@@ -355,3 +355,6 @@ fn is_contiguous(attempts: &[Attempt]) -> bool {
     let known = attempts.iter().rev().skip(1).all(|attempt| attempt.outcome.is_some());
     numbered && known && attempts.iter().all(|attempt| attempt.count >= 1 && attempt.n >= attempt.count)
 }
+
+#[cfg(test)]
+mod tests;
