@@ -324,7 +324,7 @@ impl Looked<'_> {
     fn after_the_settle_window(&self, record: &Record, attempt: &Attempt, look: &Look) -> Decision {
         match self.compare(attempt, look) {
             Compared::Gone => self.unplanned(self.close_when_proved(attempt, look)),
-            Compared::Another => self.unplanned(close(OffboardingResult::Recreated, Reason::Recreated)),
+            Compared::Another => self.unplanned(self.recreated(attempt)),
             Compared::Same if self.plan.wish == Wish::Withdrawn => {
                 self.unplanned(Next::Do(Effect::Close(Ending::cancelled())))
             }
@@ -373,9 +373,7 @@ impl Looked<'_> {
     fn verify(&self, attempt: &Attempt, look: &Look) -> Next {
         match self.compare(attempt, look) {
             Compared::Gone => self.close_when_proved(attempt, look),
-            Compared::Another => {
-                self.lag(attempt).unwrap_or_else(|| close(OffboardingResult::Recreated, Reason::Recreated))
-            }
+            Compared::Another => self.recreated(attempt),
             Compared::Unclear => self.unclear(look),
             Compared::Same => self.still_there(attempt),
         }
@@ -395,10 +393,7 @@ impl Looked<'_> {
 
     /// Gone is believed once the same credential saw it, often enough, and no read can be older than the deletion.
     fn close_when_proved(&self, attempt: &Attempt, look: &Look) -> Next {
-        if self.seen.credential.as_ref() != Some(&attempt.credential) {
-            return Next::Wait(Waiting::AnotherCredential);
-        }
-        if let Some(wait) = self.lag(attempt) {
+        if let Some(wait) = self.proves_nothing_yet(attempt) {
             return wait;
         }
         let looks = self.memory.gone.map_or(0, |gone| gone.looks);
@@ -406,6 +401,20 @@ impl Looked<'_> {
             return Next::Wait(Waiting::Confirming { looks, needed: self.provider.confirmations });
         }
         close(self.provider.declared.result(), look.word().as_reason())
+    }
+
+    /// Another customer is there: seen with the credential that sent, and after the lag.
+    fn recreated(&self, attempt: &Attempt) -> Next {
+        let recreated = || close(OffboardingResult::Recreated, Reason::Recreated);
+        self.proves_nothing_yet(attempt).unwrap_or_else(recreated)
+    }
+
+    /// Another credential may belong to another account, and an early read may be older than the deletion.
+    fn proves_nothing_yet(&self, attempt: &Attempt) -> Option<Next> {
+        if self.seen.credential.as_ref() != Some(&attempt.credential) {
+            return Some(Next::Wait(Waiting::AnotherCredential));
+        }
+        self.lag(attempt)
     }
 
     /// The lag rule: a read that is older than the customer itself looks like a deletion.
