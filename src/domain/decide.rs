@@ -146,8 +146,7 @@ fn by_the_attempt(
     let withdrawn = plan.wish == Wish::Withdrawn;
     match &attempt.outcome {
         None | Some(Outcome::Unknown(_)) => {
-            let since =
-                memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map_or(now, |(_, since)| *since);
+            let since = memory.knows(attempt).unwrap_or(now);
             let settled = now.uptime >= since.uptime + provider.settle_window;
             let until = later(since.wall, provider.settle_window);
             (!settled)
@@ -379,10 +378,13 @@ impl Looked<'_> {
         }
     }
 
+    /// The deadline is told by a wall clock, perhaps of another machine; that reads are fresh, only by our own uptime.
     fn still_there(&self, attempt: &Attempt) -> Next {
         let from = attempt.answered_at.unwrap_or(attempt.intent_at);
-        let until = later(from, self.provider.verify_deadline);
-        if self.now.wall < until {
+        let known = self.memory.knows(attempt).unwrap_or(self.now);
+        let window = self.provider.settle_window;
+        let until = later(from, self.provider.verify_deadline).max(later(known.wall, window));
+        if self.now.wall < until || self.now.uptime < known.uptime + window {
             return Next::Wait(Waiting::StillThere { until });
         }
         match self.provider.declared.when_present {
@@ -425,9 +427,7 @@ impl Looked<'_> {
         if present.is_some_and(|present: &PresentSince| present.created_long_ago) {
             return None;
         }
-        let intent =
-            self.memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since);
-        let since = [present.map(|present| present.since), intent]
+        let since = [present.map(|present| present.since), self.memory.knows(attempt)]
             .into_iter()
             .flatten()
             .min_by_key(|moment| moment.uptime)

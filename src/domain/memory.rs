@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Control, Facts, Fingerprint, Look, Observation, Outcome};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome};
 use crate::api::Mode;
 
 /// A moment on both clocks: the monotonic one decides, the wall clock is for people to read.
@@ -64,6 +64,12 @@ impl Memory {
         }
         let counts = is_gone(mode, look, seen.control.as_ref()) && !with_another_credential(facts, seen);
         self.gone = counts.then(|| self.count_gone(interval, now));
+    }
+
+    /// Since when this process has known an attempt.
+    #[must_use]
+    pub fn knows(&self, attempt: &Attempt) -> Option<Moment> {
+        self.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since)
     }
 
     fn learn_present(&mut self, fingerprint: &Fingerprint, created_long_ago: bool, now: Moment) {
