@@ -67,6 +67,12 @@ pub fn without_a_look(
     if let Some(next) = by_the_record(plan, facts) {
         return Some(next);
     }
+    if !seen.key_is_good {
+        return Some(Next::Stop(Blocked::InstallationKeyLost));
+    }
+    if plan.wish == Wish::Withdrawn && did_nothing(facts) {
+        return Some(Next::Do(Effect::Close(Ending::cancelled())));
+    }
     let provider = match by_the_provider(plan, seen) {
         Ok(provider) => provider,
         Err(next) => return Some(next),
@@ -112,10 +118,15 @@ fn by_the_record(plan: &Plan, facts: &Facts) -> Option<Next> {
     }
 }
 
+/// The last attempt never left us, or was refused: nothing is left to be looked at.
+fn did_nothing(facts: &Facts) -> bool {
+    let Facts::Mine(record) = facts else { return false };
+    record
+        .last()
+        .is_some_and(|attempt| matches!(attempt.outcome, Some(Outcome::NotSent(_) | Outcome::Rejected(_))))
+}
+
 fn by_the_provider<'a>(plan: &Plan, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
-    if !seen.key_is_good {
-        return Err(Next::Stop(Blocked::InstallationKeyLost));
-    }
     let provider = match &seen.provider {
         ProviderSeen::Found(provider) => provider,
         ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound)),
@@ -143,7 +154,6 @@ fn by_the_attempt(
     if record.account != provider.account {
         return Some(Next::Stop(Blocked::AccountChanged));
     }
-    let withdrawn = plan.wish == Wish::Withdrawn;
     match &attempt.outcome {
         None | Some(Outcome::Unknown(_)) => {
             let since = memory.knows(attempt).unwrap_or(now);
@@ -154,9 +164,6 @@ fn by_the_attempt(
                 .or_else(|| elsewhere(attempt, provider))
         }
         Some(Outcome::Accepted) => elsewhere(attempt, provider),
-        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if withdrawn => {
-            Some(Next::Do(Effect::Close(Ending::cancelled())))
-        }
         Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if plan.wish == Wish::Suspended => {
             Some(Next::Wait(Waiting::Suspended))
         }
