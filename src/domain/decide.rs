@@ -17,6 +17,7 @@ use super::{
     Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Waiting, Wish, gates,
     memory::{PresentSince, is_gone},
+    mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, Reason, WhenPresent};
 
@@ -41,20 +42,6 @@ fn written_down_first(facts: &Facts, decision: Decision) -> Decision {
     Decision { next, ..decision }
 }
 
-/// The mode that is carried out: what was asked for, or the only one that the provider allows.
-///
-/// # Errors
-/// `ModeProblem`: the requester or the platform team mends it.
-pub fn mode_of(plan: &Plan, provider: &ProviderFacts) -> Result<Mode, ModeProblem> {
-    let mode = match (plan.mode, provider.allowed_modes.as_slice()) {
-        (Some(mode), allowed) if !allowed.contains(&mode) => return Err(ModeProblem::NotAllowed(mode)),
-        (Some(mode), _) => mode,
-        (None, [only]) => *only,
-        (None, _) => return Err(ModeProblem::Ambiguous),
-    };
-    if provider.declared.supports == mode { Ok(mode) } else { Err(ModeProblem::NotSupported(mode)) }
-}
-
 /// What follows without looking at the customer; `None` where a look is needed. Also tells the shell whether to look.
 #[must_use]
 pub fn without_a_look(
@@ -73,7 +60,7 @@ pub fn without_a_look(
     if plan.wish == Wish::Withdrawn && did_nothing(facts) {
         return Some(Next::Do(Effect::Close(Ending::cancelled())));
     }
-    let provider = match by_the_provider(plan, seen) {
+    let provider = match by_the_provider(plan, facts, seen) {
         Ok(provider) => provider,
         Err(next) => return Some(next),
     };
@@ -126,13 +113,13 @@ fn did_nothing(facts: &Facts) -> bool {
         .is_some_and(|attempt| matches!(attempt.outcome, Some(Outcome::NotSent(_) | Outcome::Rejected(_))))
 }
 
-fn by_the_provider<'a>(plan: &Plan, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
+fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
     let provider = match &seen.provider {
         ProviderSeen::Found(provider) => provider,
         ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound)),
         ProviderSeen::Unusable(reason) => return Err(Next::Wait(Waiting::ProviderUnusable(*reason))),
     };
-    mode_of(plan, provider).map_err(|problem| Next::Stop(Blocked::ModeNotAllowed(problem)))?;
+    mode_to_look_in(plan, facts, provider).map_err(not_allowed)?;
     match &seen.customer {
         CustomerSeen::Known { .. } => Ok(provider),
         CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
@@ -210,11 +197,13 @@ struct Looked<'a> {
 
 fn with_a_look(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decision {
     let unplanned = |next| Decision { next, planned: None };
-    let provider = match by_the_provider(plan, seen) {
+    let provider = match by_the_provider(plan, facts, seen) {
         Ok(provider) => provider,
         Err(next) => return unplanned(next),
     };
-    let (Ok(mode), CustomerSeen::Known { reference }) = (mode_of(plan, provider), &seen.customer) else {
+    let (Ok(mode), CustomerSeen::Known { reference }) =
+        (mode_to_look_in(plan, facts, provider), &seen.customer)
+    else {
         return unplanned(Next::Wait(Waiting::ApiServer));
     };
     let looked = Looked { plan, provider, mode, customer_ref: reference, seen, memory, now };
@@ -266,6 +255,9 @@ impl Looked<'_> {
 
     /// The customer is there: plan, gates, deletion.
     fn go(&self, offboarded_before: bool, fingerprint: &Fingerprint) -> Decision {
+        if let Err(problem) = mode_of(self.plan, self.provider) {
+            return self.unplanned(not_allowed(problem));
+        }
         let planned =
             Planned::new(self.plan, self.provider, self.mode, self.customer_ref, &fingerprint.0, self.seen);
         let gated =
@@ -450,6 +442,10 @@ enum Compared {
     Same,
     Another,
     Unclear,
+}
+
+fn not_allowed(problem: ModeProblem) -> Next {
+    Next::Stop(Blocked::ModeNotAllowed(problem))
 }
 
 fn is_already_gone(failure: &Failure) -> bool {
