@@ -13,7 +13,7 @@ use crate::{
         Reason, RecordProvider, RecordRequest,
     },
     domain::{
-        Attempt, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
+        Attempt, Cause, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
         OutcomeWord, Record, RecordProblem, Sent,
     },
 };
@@ -52,6 +52,7 @@ pub fn with_intent(
         for_request(stored, &intent.request, &intent.provider, &intent.account, &intent.customer_ref, keys);
     let n = last_attempt(stored) + 1;
     let count = fold_not_sent(&mut spec.attempts);
+    leave_behind(&mut spec.attempts);
     spec.sealed_id = Some(intent.sealed_id.clone());
     spec.day = Some(intent.at.to_zoned(TimeZone::UTC).date().to_string());
     spec.attempts.push(StoredAttempt {
@@ -159,6 +160,15 @@ fn fold_not_sent(attempts: &mut Vec<StoredAttempt>) -> i64 {
     match attempts.last() {
         Some(last) if not_sent(last) => attempts.pop().map_or(1, |folded| folded.count + 1),
         _ => 1,
+    }
+}
+
+/// What became of the attempt before is not known, and nobody will know it: a further one follows only when it is settled.
+fn leave_behind(attempts: &mut [StoredAttempt]) {
+    if let Some(last) = attempts.last_mut().filter(|last| last.outcome.is_none()) {
+        last.outcome = Some(OutcomeWord::Unknown.to_string());
+        last.class = Some(Class::Transient.to_string());
+        last.reason = Some(Cause::OutcomeUnknown.to_string());
     }
 }
 
