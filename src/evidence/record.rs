@@ -132,7 +132,8 @@ fn for_request(
         base_url: stored.provider.base_url.clone(),
         environment: stored.provider.environment,
         result: stored.result.clone().unwrap_or_default(),
-        last_attempt: stored.attempts.last().map_or(0, |attempt| attempt.n),
+        closed_because: stored.closed_because.clone(),
+        last_attempt: last_attempt(Some(stored)),
         closed_at: stored.closed_at,
     });
     let superfluous = history.len().saturating_sub(MOST_EARLIER);
@@ -271,6 +272,9 @@ fn read(
     }
     let ended = ended(spec)?;
     let mine = spec.request.uid == request_uid;
+    if let Some(earlier) = spec.history.iter().find(|earlier| earlier.request.uid == request_uid && !mine) {
+        return Ok(Facts::Mine(ended_earlier(spec, earlier)?));
+    }
     Ok(match (mine, ended) {
         (false, None) => Facts::Theirs,
         (false, Some(closed)) => Facts::Earlier(newest_that_counts(spec, Some(closed))?),
@@ -282,6 +286,24 @@ fn read(
             attempts,
             unsaved: false,
         }),
+    })
+}
+
+/// The record of a request that ended before another one went on with it. It never begins again.
+fn ended_earlier(spec: &OffboardingRecordSpec, earlier: &EarlierRequest) -> Result<Record, RecordProblem> {
+    let result: OffboardingResult = word(&earlier.result)?;
+    let because = match &earlier.closed_because {
+        Some(because) => word(because)?,
+        None => Reason::Failed,
+    };
+    let at = earlier.closed_at.ok_or(RecordProblem::Corrupted)?;
+    Ok(Record {
+        closed: Some(Closed { result, because, at }),
+        account: spec.account.clone(),
+        mode: earlier.request.mode,
+        earlier: None,
+        attempts: Vec::new(),
+        unsaved: false,
     })
 }
 
