@@ -91,6 +91,14 @@ impl Context {
         }
     }
 
+    /// Has requests looked at again.
+    pub fn wake(&self, requests: impl IntoIterator<Item = ObjectRef<CustomerOffboarding>>) {
+        for request in requests {
+            // Nobody listens only once the process ends.
+            let _ = self.wake_requests.send(request);
+        }
+    }
+
     /// Now, on both clocks.
     #[must_use]
     pub fn now(&self) -> Moment {

@@ -272,11 +272,7 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
 
 /// A record that left the watch is closed: whoever waited for it goes on.
 fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
-    move |record| {
-        for request in ctx.records.waiting_for(&record.name_any()) {
-            let _ = ctx.wake_requests.send(request);
-        }
-    }
+    move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
 }
 
 fn gone_provider(ctx: Shared) -> impl Fn(&OffboardingProvider) + Send + 'static {
