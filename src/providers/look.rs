@@ -195,3 +195,7 @@ fn created_at(expression: &Expression, scope: &Scope) -> Option<Timestamp> {
         Ok(Scalar::Whole(_) | Scalar::Number(_) | Scalar::Truth(_) | Scalar::Null) | Err(_) => None,
     }
 }
+
+#[cfg(test)]
+#[path = "look_tests.rs"]
+mod tests;
