@@ -77,14 +77,15 @@ impl Expression {
     /// Compiles an expression that may use what is `known` where it stands.
     ///
     /// # Errors
-    /// Every problem that shows before any answer is there: size, syntax, unknown names, patterns, nested loops.
+    /// Every problem that shows before any answer is there: size, unknown names, patterns, nested loops; of the syntax only the
+    /// first, because the others follow from it.
     pub(crate) fn compile(source: &str, known: Known<'_>) -> Result<Self, Vec<ExpressionProblem>> {
         if source.len() > MAX_BYTES {
             return Err(vec![ExpressionProblem::whole(format!("must be at most {MAX_BYTES} bytes"))]);
         }
         let program = catch_unwind(|| ENVIRONMENT.compile(source))
             .map_err(|_| vec![ExpressionProblem::whole("does not compile")])?
-            .map_err(|errors| errors.errors.iter().map(ExpressionProblem::of_syntax).collect::<Vec<_>>())?;
+            .map_err(|errors| vec![ExpressionProblem::of_syntax(errors.errors.first())])?;
         let problems = inspect::inspect(&program, known);
         if !problems.is_empty() {
             return Err(problems);

@@ -182,8 +182,13 @@ fn different_values_make_different_identities() {
 #[test]
 fn a_missing_fingerprint_value_is_null_and_any_other_error_is_no_look() {
     assert_eq!(identity_of("c1", body!({"id": "c1"})).as_deref(), Some(r#"["c1",null,null]"#));
-    assert_eq!(identity_of("c1", body!({"id": "c1", "a": null, "b": {}})).as_deref(), Some(r#"["c1",null,null]"#));
-    for odd in [body!({"id": "c1", "b": "text"}), body!({"id": "c1", "a": [1]}), body!({"id": "c1", "a": 1e300})] {
+    assert_eq!(
+        identity_of("c1", body!({"id": "c1", "a": null, "b": {}})).as_deref(),
+        Some(r#"["c1",null,null]"#)
+    );
+    for odd in
+        [body!({"id": "c1", "b": "text"}), body!({"id": "c1", "a": [1]}), body!({"id": "c1", "a": 1e300})]
+    {
         assert_eq!(identity_of("c1", odd.clone()), None, "{odd}");
     }
 }
@@ -200,7 +205,10 @@ fn a_look_captures_texts_whole_numbers_and_truth_values() {
     });
     let captured = look(capture, &json(200, answer)).captured;
     let of = |name: &str| captured.as_text(name);
-    assert_eq!((of("text"), of("whole"), of("truth")), (Some("t".into()), Some("7".into()), Some("true".into())));
+    assert_eq!(
+        (of("text"), of("whole"), of("truth")),
+        (Some("t".into()), Some("7".into()), Some("true".into()))
+    );
     for name in ["number", "nothing", "missing", "list", "empty"] {
         assert_eq!(of(name), None, "{name}");
     }

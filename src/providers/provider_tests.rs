@@ -139,7 +139,10 @@ async fn revolv3s_checks_are_clear_only_for_words_that_are_known_to_be_closed() 
         (vec![subscriptions("Cancelled"), invoices("Paid")], [clear(), clear()]),
         (vec![subscriptions("canceled"), invoices("merchant cancelled")], [clear(), clear()]),
         (vec![subscriptions("current"), invoices("unpaid")], [CheckVerdict::Blocks, CheckVerdict::Blocks]),
-        (vec![subscriptions("PendingCancellation"), invoices("Recycle")], [CheckVerdict::Blocks, CheckVerdict::Blocks]),
+        (
+            vec![subscriptions("PendingCancellation"), invoices("Recycle")],
+            [CheckVerdict::Blocks, CheckVerdict::Blocks],
+        ),
         (vec![subscriptions("new word"), invoices("")], [CheckVerdict::Blocks, CheckVerdict::Blocks]),
         (vec![json(200, body!([{}])), json(200, body!([{}]))], [failed(), failed()]),
         (vec![json(200, body!({})), json(200, body!(null))], [failed(), failed()]),
@@ -316,8 +319,18 @@ async fn a_check_is_ignored_only_where_it_may_be() {
     for (profile, name, wish, expected) in [
         (&fixed, "orders", CheckOverride::Ignore, Some("`checks.orders`: this check must not be ignored")),
         (&fixed, "orders", CheckOverride::Block, None),
-        (&fixed, "order", CheckOverride::Ignore, Some("`checks.order`: the profile has no check of this name")),
-        (&fixed, "order", CheckOverride::Block, Some("`checks.order`: the profile has no check of this name")),
+        (
+            &fixed,
+            "order",
+            CheckOverride::Ignore,
+            Some("`checks.order`: the profile has no check of this name"),
+        ),
+        (
+            &fixed,
+            "order",
+            CheckOverride::Block,
+            Some("`checks.order`: the profile has no check of this name"),
+        ),
     ] {
         let overrides = BTreeMap::from([(name.to_owned(), wish)]);
         let url = base("https://api.example.com");
@@ -378,7 +391,10 @@ async fn only_plain_request_ids_and_fitting_values_are_kept() {
     let answer = json(200, body!({"job": "job_1:a.b-c", "number": 7, "text": "a b"}));
     let sent = read(answer.with_header("x-request-id", "req-1_A")).await;
     assert_eq!(sent.request_id.as_deref(), Some("req-1_A"));
-    assert_eq!(sent.keep, [("job", "job_1:a.b-c"), ("number", "7")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+    assert_eq!(
+        sent.keep,
+        [("job", "job_1:a.b-c"), ("number", "7")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+    );
     for (name, value, kept) in [
         ("request-id", "abc", Some("abc")),
         ("x-request-id", "a b", None),

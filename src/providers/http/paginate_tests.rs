@@ -179,7 +179,10 @@ fn a_next_address_may_be_relative_and_keeps_our_credentials() {
     for (address, expected) in [
         ("?p=2", "https://api.example.com/v1/payments?p=2&api_key=secret"),
         ("/v1/other?p=2#x", "https://api.example.com/v1/other?p=2&api_key=secret"),
-        ("https://api.example.com/v1/payments?api_key=theirs&p=2", "https://api.example.com/v1/payments?p=2&api_key=secret"),
+        (
+            "https://api.example.com/v1/payments?api_key=theirs&p=2",
+            "https://api.example.com/v1/payments?p=2&api_key=secret",
+        ),
     ] {
         let asked = walk(&pages(Paging::Link), &[(1, at(address)), (1, Next::End)]).unwrap();
         assert_eq!(asked[1], expected, "{address}");

@@ -103,16 +103,16 @@ impl<'a> Compiler<'a> {
             |name: &str, text: &str| self.problems.expression(&format!("presence.{name}"), text, LOOK);
         let id = expression("id", &source.id);
         let present = expression("present", &source.present);
-        let inactive = expression("inactive", &source.inactive);
-        let tombstoned = expression("tombstoned", &source.tombstoned);
-        let absent = expression("absent", &source.absent);
         let fingerprint: Option<Vec<_>> = source
             .fingerprint
             .iter()
             .enumerate()
             .map(|(at, text)| expression(&format!("fingerprint[{at}]"), &text.0))
             .collect();
-        let presence = Presence {
+        let inactive = self.proof("presence.inactive", &source.inactive);
+        let tombstoned = self.proof("presence.tombstoned", &source.tombstoned);
+        let absent = self.proof("presence.absent", &source.absent);
+        Some(Presence {
             operation: operation?,
             id: id?,
             present: present?,
@@ -122,9 +122,14 @@ impl<'a> Compiler<'a> {
             created_at: created_at?,
             fingerprint: fingerprint?,
             capture: capture?,
-        };
-        probe::inspect(&presence, self.problems);
-        Some(presence)
+        })
+    }
+
+    /// A predicate that can end in "gone".
+    fn proof(&mut self, field: &str, source: &str) -> Option<Expression> {
+        let predicate = self.problems.expression(field, source, LOOK)?;
+        probe::inspect(field, &predicate, self.problems);
+        Some(predicate)
     }
 
     pub(super) fn checks(&mut self) -> Vec<Check> {
@@ -241,22 +246,23 @@ impl<'a> Compiler<'a> {
     ) -> Option<Operation> {
         let rules = rules::rules(&format!("{field}.classify"), &source.classify, known, self.problems);
         let field = format!("{field}.request");
+        self.refuse_auth_places(&field, &source.request);
         let request =
             requests::request(&field, &source.request, self.source, purpose, allowed, self.problems)?;
-        self.refuse_auth_places(&field, &request);
         Some(Operation { request, rules })
     }
 
-    fn refuse_auth_places(&mut self, field: &str, request: &RequestTemplate) {
-        for placement in self.auth {
-            if let Some(name) = placement.place.header()
-                && request.headers.iter().any(|(taken, _)| taken == name)
-            {
-                self.problems.add(format!("{field}.headers.{name}"), "carries a credential: see `auth`");
+    fn refuse_auth_places(&mut self, field: &str, request: &api::RequestTemplate) {
+        let own = request.headers.keys().map(|name| (format!("{field}.headers.{name}"), name));
+        let shared = self.source.headers.keys().map(|name| (format!("headers.{name}"), name));
+        for (field, name) in own.chain(shared) {
+            let is_taken = |taken: &http::HeaderName| name.eq_ignore_ascii_case(taken.as_str());
+            if self.auth.iter().any(|placement| placement.place.header().is_some_and(is_taken)) {
+                self.problems.add(field, "carries a credential: see `auth`");
             }
-            if let Some(name) = placement.place.query()
-                && request.query.iter().any(|(taken, _)| taken == name)
-            {
+        }
+        for name in request.query.keys() {
+            if self.auth.iter().any(|placement| placement.place.query() == Some(name)) {
                 self.problems.add(format!("{field}.query.{name}"), "carries a credential: see `auth`");
             }
         }
