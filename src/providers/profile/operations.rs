@@ -10,7 +10,7 @@ use crate::{
     api,
     providers::{
         expression::{Expression, Known, Variable},
-        http::{auth::Placement, classify::Rule, request::RequestTemplate, template::Allowed},
+        http::{auth::Placement, classify::Rule, template::Allowed},
     },
 };
 
