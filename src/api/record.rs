@@ -11,6 +11,7 @@ use super::{Environment, Mode};
 /// What was done to one customer at one account. Written by the operator only, in its own namespace.
 ///
 /// Creating it is the lock, so it has no status subresource: a POST would drop the first intent.
+#[expect(clippy::duplicated_attributes, reason = "one line for each column")]
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -68,6 +69,10 @@ pub struct OffboardingRecordSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub result: Option<String>,
+    /// What proves or explains that: the reason of the request's condition, for example `Absent` or `StillPresent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub closed_because: Option<String>,
     /// What the provider keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 200)))]
@@ -114,7 +119,8 @@ pub struct RecordRequest {
     /// The target's name within it.
     #[schemars(length(max = 63))]
     pub target: String,
-    /// What was asked for.
+    /// What was asked for: `Soft` or `Hard`.
+    #[schemars(with = "super::Word")]
     pub mode: Mode,
 }
 
@@ -138,6 +144,7 @@ pub struct RecordProvider {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// Its environment when the latest request was looked at.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
 }
 
@@ -174,6 +181,7 @@ pub struct Attempt {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it goes to.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// Keyed hash of the credential.
     #[schemars(length(max = 64))]
@@ -240,11 +248,16 @@ pub struct EarlierRequest {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it was about.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// How it ended.
     #[schemars(length(max = 32))]
     pub result: String,
-    /// Number of its last attempt; 0 where there was none.
+    /// What proved or explained that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub closed_because: Option<String>,
+    /// Number of the last attempt up to then; 0 where there was none.
     #[schemars(range(min = 0))]
     pub last_attempt: i64,
     /// When it ended.

@@ -91,6 +91,28 @@ impl Provider {
         Ok(Self { profile, base_url, environment, overrides, reader })
     }
 
+    /// The same provider, asked through another reader.
+    #[must_use]
+    pub fn with_reader(&self, reader: Arc<dyn Read>) -> Self {
+        Self {
+            profile: self.profile.clone(),
+            base_url: self.base_url.clone(),
+            environment: self.environment,
+            overrides: self.overrides.clone(),
+            reader,
+        }
+    }
+
+    /// Whether these credentials are complete and of this environment, as far as that can be known without a call.
+    ///
+    /// # Errors
+    /// `Auth`: `SecretUnavailable`, `EnvironmentMismatch`, `SecretInvalid`.
+    pub fn accepts(&self, credentials: &Credentials) -> Result<(), Failure> {
+        let nobody = Captured::nothing();
+        let filling = Filling { customer: None, captured: &nobody };
+        self.prepare(&self.profile.control.operation.request, filling, credentials).map(drop)
+    }
+
     /// The profile.
     #[must_use]
     pub fn profile(&self) -> &Arc<LoadedProfile> {
