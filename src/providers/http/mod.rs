@@ -15,6 +15,8 @@ mod limits;
 mod retry_after;
 mod send;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod validity;
 mod wire;
