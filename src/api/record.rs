@@ -68,6 +68,10 @@ pub struct OffboardingRecordSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub result: Option<String>,
+    /// What proves or explains that: the reason of the request's condition, for example `Absent` or `StillPresent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub closed_because: Option<String>,
     /// What the provider keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 200)))]

@@ -24,6 +24,8 @@ words! {
         OutcomeUnknown,
         // ours
         CircuitOpen, Paused,
+        // what changed between the intent and the send
+        Unread, RequestSuspended, RequestWithdrawn, ProviderChanged, ProviderSuspended, CredentialChanged, PlanChanged,
     }
 }
 

@@ -1,11 +1,33 @@
-//! The whole decision, without IO.
+//! The whole decision, without IO: `decide(plan, facts, seen, memory, now)`.
 
+mod decide;
 mod declared;
+mod facts;
 mod failure;
+mod gates;
+mod memory;
+mod next;
+mod observation;
 mod permit;
+mod plan;
+mod planned;
+mod recheck;
+mod report;
 mod seen;
+mod sentence;
 
+pub use decide::{decide, mode_of, without_a_look};
 pub use declared::Declared;
+pub use facts::{AUTH_PAUSE, Attempt, Closed, Earlier, Facts, MOST_ATTEMPTS, Record, RecordProblem};
 pub use failure::{Cause, CauseWord, Class, Failure};
+pub use gates::{GATES, Gate, Gated};
+pub use memory::{GoneSince, Memory, Moment, PresentSince, is_gone};
+pub use next::{Blocked, Decision, Effect, Ending, ModeProblem, Next, Order, Waiting};
+pub use observation::{CustomerSeen, Observation, ProviderFacts, ProviderSeen};
 pub use permit::{DeadlinePassed, DestructivePermit, grant};
+pub use plan::{CustomerId, CustomerSource, InvalidSpec, Plan, Wish};
+pub use planned::Planned;
+pub use recheck::{Live, nothing_changed};
+pub use report::{Story, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
+pub use sentence::{answer, moment, sentence};

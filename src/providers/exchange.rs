@@ -7,29 +7,7 @@ use url::Url;
 
 use crate::api::Method;
 
-/// The customer's id, as it is sent to the provider. Prints its type only.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CustomerId(String);
-
-impl CustomerId {
-    /// Wraps an id as the request or the record holds it; whether a provider accepts it is for its profile to say.
-    #[must_use]
-    pub fn new(id: String) -> Self {
-        Self(id)
-    }
-
-    /// The id itself: for a request to the provider, a keyed hash or a seal, and nothing else.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CustomerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CustomerId")
-    }
-}
+pub use crate::domain::CustomerId;
 
 /// A request, ready to send: address, headers and body are complete and checked.
 #[derive(Clone)]

@@ -1,0 +1,445 @@
+//! The decision, read from top to bottom: what the record says, what can be decided without a look, what a look changes.
+//!
+//! ```text
+//!  no record ── first look ── gates ──► Delete ──► attempt without outcome ──┬─ NotSent ──► gates again
+//!     │                                                                      ├─ Unknown ──► settle window ──► look
+//!     ├─ gone: AlreadyAbsent or CustomerNotFound                             ├─ Rejected ─► pause ──► gates again
+//!     └─ blocked, waiting: nothing written                                   └─ Accepted ─► look until gone or deadline ──► Close
+//! ```
+//! Pure: same inputs, same answer. No async, no client, no clock; the model checker runs this function.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Earlier, Effect, Ending, Facts,
+    Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
+    Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Waiting, Wish, gates,
+    memory::{PresentSince, is_gone},
+};
+use crate::api::{Mode, OffboardingResult, Reason, WhenPresent};
+
+/// Decides the next step from what was asked, what the record says, what was just seen, what only this process knows, and
+/// what time it is. `memory` has already learned from `seen`.
+pub fn decide(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decision {
+    let decision = match without_a_look(plan, facts, seen, memory, now) {
+        Some(next) => Decision { next, planned: None },
+        None => with_a_look(plan, facts, seen, memory, now),
+    };
+    written_down_first(facts, decision)
+}
+
+/// An outcome that only this process knows is written down before anything else is done or waited for. Closing writes it too.
+fn written_down_first(facts: &Facts, decision: Decision) -> Decision {
+    let unsaved = matches!(facts, Facts::Mine(record) if record.unsaved);
+    let next = match decision.next {
+        next @ Next::Do(Effect::Close(_) | Effect::SaveOutcome) => next,
+        _ if unsaved => Next::Do(Effect::SaveOutcome),
+        next => next,
+    };
+    Decision { next, ..decision }
+}
+
+/// The mode that is carried out: what was asked for, or the only one that the provider allows.
+///
+/// # Errors
+/// `ModeProblem`: the requester or the platform team mends it.
+pub fn mode_of(plan: &Plan, provider: &ProviderFacts) -> Result<Mode, ModeProblem> {
+    let mode = match (plan.mode, provider.allowed_modes.as_slice()) {
+        (Some(mode), allowed) if !allowed.contains(&mode) => return Err(ModeProblem::NotAllowed(mode)),
+        (Some(mode), _) => mode,
+        (None, [only]) => *only,
+        (None, _) => return Err(ModeProblem::Ambiguous),
+    };
+    if provider.declared.supports == mode { Ok(mode) } else { Err(ModeProblem::NotSupported(mode)) }
+}
+
+/// What follows without looking at the customer; `None` where a look is needed. Also tells the shell whether to look.
+#[must_use]
+pub fn without_a_look(
+    plan: &Plan,
+    facts: &Facts,
+    seen: &Observation,
+    memory: &Memory,
+    now: Moment,
+) -> Option<Next> {
+    if let Some(next) = by_the_record(plan, facts) {
+        return Some(next);
+    }
+    let provider = match by_the_provider(plan, seen) {
+        Ok(provider) => provider,
+        Err(next) => return Some(next),
+    };
+    match facts {
+        Facts::Mine(record) => match record.last() {
+            Some(attempt) => by_the_attempt(plan, record, attempt, provider, seen, memory, now),
+            None => None,
+        },
+        Facts::Earlier(earlier) if earlier.counts() && is_elsewhere(earlier, provider) => {
+            Some(Next::Stop(Blocked::AccountChanged))
+        }
+        Facts::Earlier(_) | Facts::None => {
+            let gated = gates::Gated { plan, provider, seen, offboarded_before: false };
+            let stops = [plan.wish == Wish::Suspended, provider.suspended].contains(&true);
+            stops.then(|| gates::pass(&gated).err()).flatten()
+        }
+        Facts::Unread | Facts::Unusable(_) | Facts::Theirs => None,
+    }
+}
+
+fn is_elsewhere(earlier: &Earlier, provider: &ProviderFacts) -> bool {
+    earlier.base_url != provider.base_url || earlier.environment != provider.environment
+}
+
+fn by_the_record(plan: &Plan, facts: &Facts) -> Option<Next> {
+    match facts {
+        Facts::Unread => Some(Next::Wait(Waiting::ApiServer)),
+        Facts::Unusable(problem) => Some(Next::Stop(match problem {
+            RecordProblem::Corrupted => Blocked::RecordCorrupted,
+            RecordProblem::UnsupportedVersion => Blocked::UnsupportedVersion,
+            RecordProblem::AnotherKey => Blocked::InstallationKeyLost,
+        })),
+        Facts::Mine(Record { closed: Some(closed), .. }) => {
+            Some(Next::Finished(Ending { result: closed.result, because: closed.because }))
+        }
+        Facts::Mine(_) => None,
+        Facts::None | Facts::Theirs | Facts::Earlier(_) if plan.wish == Wish::Withdrawn => {
+            Some(Next::Finished(Ending::cancelled()))
+        }
+        Facts::Theirs => Some(Next::Stop(Blocked::Duplicate)),
+        Facts::None | Facts::Earlier(_) => None,
+    }
+}
+
+fn by_the_provider<'a>(plan: &Plan, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
+    if !seen.key_is_good {
+        return Err(Next::Stop(Blocked::InstallationKeyLost));
+    }
+    let provider = match &seen.provider {
+        ProviderSeen::Found(provider) => provider,
+        ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound)),
+        ProviderSeen::Unusable(reason) => return Err(Next::Wait(Waiting::ProviderUnusable(*reason))),
+    };
+    mode_of(plan, provider).map_err(|problem| Next::Stop(Blocked::ModeNotAllowed(problem)))?;
+    match &seen.customer {
+        CustomerSeen::Known { .. } => Ok(provider),
+        CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
+        CustomerSeen::Refused(invalid) => Err((*invalid).into()),
+        CustomerSeen::NotAsked => Err(Next::Wait(Waiting::ApiServer)),
+    }
+}
+
+/// What an open attempt says before anybody looks.
+fn by_the_attempt(
+    plan: &Plan,
+    record: &Record,
+    attempt: &Attempt,
+    provider: &ProviderFacts,
+    seen: &Observation,
+    memory: &Memory,
+    now: Moment,
+) -> Option<Next> {
+    if record.account != provider.account {
+        return Some(Next::Stop(Blocked::AccountChanged));
+    }
+    let withdrawn = plan.wish == Wish::Withdrawn;
+    match &attempt.outcome {
+        None | Some(Outcome::Unknown(_)) => {
+            let since =
+                memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map_or(now, |(_, since)| *since);
+            let settled = now.uptime >= since.uptime + provider.settle_window;
+            let until = later(since.wall, provider.settle_window);
+            (!settled)
+                .then_some(Next::Wait(Waiting::Settling { until }))
+                .or_else(|| elsewhere(attempt, provider))
+        }
+        Some(Outcome::Accepted) => elsewhere(attempt, provider),
+        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if withdrawn => {
+            Some(Next::Do(Effect::Close(Ending::cancelled())))
+        }
+        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if plan.wish == Wish::Suspended => {
+            Some(Next::Wait(Waiting::Suspended))
+        }
+        Some(Outcome::NotSent(failure)) => {
+            let at = attempt.next_try(record.rejections(), provider.recheck_interval);
+            (now.wall < at).then(|| Next::Wait(Waiting::Retry { at, last: failure.clone() }))
+        }
+        Some(Outcome::Rejected(failure)) => {
+            let until = attempt.next_try(record.rejections(), provider.recheck_interval);
+            let mended = failure.class == Class::Auth
+                && seen.credential.as_ref().is_some_and(|credential| *credential != attempt.credential);
+            if now.wall >= until || mended {
+                return None;
+            }
+            Some(match failure.class {
+                Class::Auth => Next::Wait(Waiting::AuthRefused { until }),
+                Class::RateLimited => Next::Wait(Waiting::Retry { at: until, last: failure.clone() }),
+                _ => Next::Stop(Blocked::Refused { failure: failure.clone(), until }),
+            })
+        }
+    }
+}
+
+/// What was sent elsewhere is not verified here.
+fn elsewhere(attempt: &Attempt, provider: &ProviderFacts) -> Option<Next> {
+    let moved = attempt.base_url != provider.base_url || attempt.environment != provider.environment;
+    moved.then_some(Next::Wait(Waiting::AnotherAddress))
+}
+
+fn later(from: Timestamp, by: Duration) -> Timestamp {
+    from.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Everything that a look can change.
+struct Looked<'a> {
+    plan: &'a Plan,
+    provider: &'a ProviderFacts,
+    mode: Mode,
+    customer_ref: &'a str,
+    seen: &'a Observation,
+    memory: &'a Memory,
+    now: Moment,
+}
+
+fn with_a_look(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decision {
+    let unplanned = |next| Decision { next, planned: None };
+    let provider = match by_the_provider(plan, seen) {
+        Ok(provider) => provider,
+        Err(next) => return unplanned(next),
+    };
+    let (Ok(mode), CustomerSeen::Known { reference }) = (mode_of(plan, provider), &seen.customer) else {
+        return unplanned(Next::Wait(Waiting::ApiServer));
+    };
+    let looked = Looked { plan, provider, mode, customer_ref: reference, seen, memory, now };
+    let look = match &seen.look {
+        Some(Look::Unknown(failure)) => return unplanned(unanswered(facts, failure)),
+        Some(look) => look,
+        None => {
+            return unplanned(Next::Wait(Waiting::Provider(Failure::new(Class::Transient, Cause::NotSent))));
+        }
+    };
+    match facts {
+        Facts::Mine(record) => match record.last() {
+            Some(attempt) => looked.after_an_attempt(record, attempt, look),
+            None => unplanned(Next::Stop(Blocked::RecordCorrupted)),
+        },
+        Facts::Earlier(earlier) => looked.first(earlier.counts().then_some(earlier), false, look),
+        Facts::None => looked.first(None, false, look),
+        Facts::Unread | Facts::Unusable(_) | Facts::Theirs => unplanned(Next::Wait(Waiting::ApiServer)),
+    }
+}
+
+/// A look without an answer ends nothing. Before anything was sent, an answer that is invalid needs a person.
+fn unanswered(facts: &Facts, failure: &Failure) -> Next {
+    let invalid = failure.class == Class::Invalid;
+    match facts {
+        Facts::None | Facts::Earlier(_) if invalid => Next::Stop(Blocked::AnswerInvalid(failure.clone())),
+        _ => Next::Wait(Waiting::Provider(failure.clone())),
+    }
+}
+
+impl Looked<'_> {
+    /// Nothing of this request has reached the provider: no attempt, or only such as it never saw or refused.
+    fn first(&self, earlier: Option<&Earlier>, has_record: bool, look: &Look) -> Decision {
+        match look {
+            Look::Present(fingerprint) => self.go(earlier.is_some(), fingerprint),
+            Look::Inactive(_) if self.mode == Mode::Hard => {
+                self.unplanned(Next::Stop(Blocked::ModeNotAllowed(ModeProblem::AlreadyInactive)))
+            }
+            Look::Inactive(_) | Look::Tombstoned | Look::Absent => {
+                self.unplanned(self.not_there(earlier.is_some(), has_record, look))
+            }
+            Look::Unknown(failure) => self.unplanned(Next::Wait(Waiting::Provider(failure.clone()))),
+        }
+    }
+
+    fn unplanned(&self, next: Next) -> Decision {
+        Decision { next, planned: None }
+    }
+
+    /// The customer is there: plan, gates, deletion.
+    fn go(&self, offboarded_before: bool, fingerprint: &Fingerprint) -> Decision {
+        let planned =
+            Planned::new(self.plan, self.provider, self.mode, self.customer_ref, &fingerprint.0, self.seen);
+        let gated =
+            gates::Gated { plan: self.plan, provider: self.provider, seen: self.seen, offboarded_before };
+        let order =
+            Order { plan_hash: planned.hash.clone(), mode: self.mode, fingerprint: fingerprint.clone() };
+        let next = gates::pass(&gated).map_or_else(|next| next, |()| Next::Do(Effect::Delete(order)));
+        Decision { next, planned: Some(planned) }
+    }
+
+    /// The customer is not there, and not because of us.
+    fn not_there(&self, offboarded_before: bool, has_record: bool, look: &Look) -> Next {
+        if let Some(wait) = self.control_is_bad(look) {
+            return wait;
+        }
+        let already = Ending { result: OffboardingResult::AlreadyAbsent, because: look.word().as_reason() };
+        if offboarded_before {
+            return if has_record { Next::Do(Effect::Close(already)) } else { Next::Finished(already) };
+        }
+        if !self.plan.accept_absent {
+            let ending = Ending::failed(Reason::CustomerNotFound);
+            return if has_record { Next::Do(Effect::Close(ending)) } else { Next::Finished(ending) };
+        }
+        let lag = self.provider.declared.consistency_lag;
+        match self.memory.gone {
+            Some(gone) if self.now.uptime >= gone.since.uptime + lag && gone.looks >= 2 => {
+                Next::Do(Effect::Close(already))
+            }
+            gone => Next::Wait(Waiting::SecondLook {
+                at: later(
+                    gone.map_or(self.now.wall, |gone| gone.since.wall),
+                    lag.max(self.provider.verify_interval),
+                ),
+            }),
+        }
+    }
+
+    /// An absence counts only with a control request that was answered as it should be.
+    fn control_is_bad(&self, look: &Look) -> Option<Next> {
+        let gone = is_gone(self.mode, look, self.seen.control.as_ref());
+        (!gone).then(|| match &self.seen.control {
+            Some(super::Control::Bad(failure)) => Next::Wait(Waiting::Control(failure.clone())),
+            Some(super::Control::Good) | None => {
+                Next::Wait(Waiting::Control(Failure::new(Class::Indeterminate, Cause::ControlFailed)))
+            }
+        })
+    }
+
+    /// The table: last attempt × look.
+    fn after_an_attempt(&self, record: &Record, attempt: &Attempt, look: &Look) -> Decision {
+        let proves_nothing = self.provider.declared.when_present == WhenPresent::NotObservable;
+        match &attempt.outcome {
+            Some(Outcome::Accepted) => self.unplanned(self.verify(attempt, look)),
+            Some(Outcome::Unknown(failure)) if proves_nothing && is_already_gone(failure) => {
+                self.unplanned(self.verify(attempt, look))
+            }
+            None | Some(Outcome::Unknown(_)) => self.after_the_settle_window(record, attempt, look),
+            Some(Outcome::NotSent(_) | Outcome::Rejected(_)) => self.again(record, attempt, look),
+        }
+    }
+
+    fn after_the_settle_window(&self, record: &Record, attempt: &Attempt, look: &Look) -> Decision {
+        match self.compare(attempt, look) {
+            Compared::Gone => self.unplanned(self.close_when_proved(attempt, look)),
+            Compared::Another => self.unplanned(close(OffboardingResult::Recreated, Reason::Recreated)),
+            Compared::Same if self.plan.wish == Wish::Withdrawn => {
+                self.unplanned(Next::Do(Effect::Close(Ending::cancelled())))
+            }
+            Compared::Same => self.again(record, attempt, look),
+            Compared::Unclear => self.unplanned(self.unclear(look)),
+        }
+    }
+
+    /// The next attempt, through all gates.
+    fn again(&self, record: &Record, attempt: &Attempt, look: &Look) -> Decision {
+        let earlier = record.earlier.as_ref();
+        match self.compare(attempt, look) {
+            Compared::Another => self.unplanned(Next::Stop(Blocked::PlanChanged)),
+            Compared::Same if record.may_have_left() >= MOST_ATTEMPTS => {
+                self.unplanned(Next::Do(Effect::Close(Ending::failed(Reason::AttemptsExhausted))))
+            }
+            Compared::Same | Compared::Gone => self.first(earlier, true, look),
+            Compared::Unclear => self.unplanned(self.unclear(look)),
+        }
+    }
+
+    fn compare(&self, attempt: &Attempt, look: &Look) -> Compared {
+        match look {
+            Look::Present(fingerprint) | Look::Inactive(fingerprint)
+                if *fingerprint != attempt.fingerprint =>
+            {
+                Compared::Another
+            }
+            Look::Inactive(_) if self.mode == Mode::Soft => Compared::Gone,
+            Look::Present(_) | Look::Inactive(_) => Compared::Same,
+            Look::Tombstoned | Look::Absent if is_gone(self.mode, look, self.seen.control.as_ref()) => {
+                Compared::Gone
+            }
+            Look::Tombstoned | Look::Absent | Look::Unknown(_) => Compared::Unclear,
+        }
+    }
+
+    fn unclear(&self, look: &Look) -> Next {
+        match look {
+            Look::Unknown(failure) => Next::Wait(Waiting::Provider(failure.clone())),
+            _ => self.control_is_bad(look).unwrap_or(Next::Wait(Waiting::ApiServer)),
+        }
+    }
+
+    /// Accepted: looked at until it is gone, or until the deadline. Never sent again.
+    fn verify(&self, attempt: &Attempt, look: &Look) -> Next {
+        match self.compare(attempt, look) {
+            Compared::Gone => self.close_when_proved(attempt, look),
+            Compared::Another => {
+                self.lag(attempt).unwrap_or_else(|| close(OffboardingResult::Recreated, Reason::Recreated))
+            }
+            Compared::Unclear => self.unclear(look),
+            Compared::Same => self.still_there(attempt),
+        }
+    }
+
+    fn still_there(&self, attempt: &Attempt) -> Next {
+        let from = attempt.answered_at.unwrap_or(attempt.intent_at);
+        let until = later(from, self.provider.verify_deadline);
+        if self.now.wall < until {
+            return Next::Wait(Waiting::StillThere { until });
+        }
+        match self.provider.declared.when_present {
+            WhenPresent::NotObservable => close(OffboardingResult::Unverified, Reason::NotObservable),
+            WhenPresent::StillPresent => close(OffboardingResult::Failed, Reason::StillPresent),
+        }
+    }
+
+    /// Gone is believed once the same credential saw it, often enough, and no read can be older than the deletion.
+    fn close_when_proved(&self, attempt: &Attempt, look: &Look) -> Next {
+        if self.seen.credential.as_ref() != Some(&attempt.credential) {
+            return Next::Wait(Waiting::AnotherCredential);
+        }
+        if let Some(wait) = self.lag(attempt) {
+            return wait;
+        }
+        let looks = self.memory.gone.map_or(0, |gone| gone.looks);
+        if looks < self.provider.confirmations {
+            return Next::Wait(Waiting::Confirming { looks, needed: self.provider.confirmations });
+        }
+        close(self.provider.declared.result(), look.word().as_reason())
+    }
+
+    /// The lag rule: a read that is older than the customer itself looks like a deletion.
+    fn lag(&self, attempt: &Attempt) -> Option<Next> {
+        let lag = self.provider.declared.consistency_lag;
+        let present =
+            self.memory.present.as_ref().filter(|present| present.fingerprint == attempt.fingerprint);
+        if present.is_some_and(|present: &PresentSince| present.created_long_ago) {
+            return None;
+        }
+        let intent =
+            self.memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since);
+        let since = [present.map(|present| present.since), intent]
+            .into_iter()
+            .flatten()
+            .min_by_key(|moment| moment.uptime)
+            .unwrap_or(self.now);
+        let over = self.now.uptime >= since.uptime + lag;
+        (!over).then(|| Next::Wait(Waiting::Lag { until: later(since.wall, lag) }))
+    }
+}
+
+/// A look, held against the customer of an attempt.
+enum Compared {
+    Gone,
+    Same,
+    Another,
+    Unclear,
+}
+
+fn is_already_gone(failure: &Failure) -> bool {
+    failure.class == Class::NotFound && failure.cause == CauseWord::Ours(Cause::AlreadyGone)
+}
+
+fn close(result: OffboardingResult, because: Reason) -> Next {
+    Next::Do(Effect::Close(Ending { result, because }))
+}

@@ -1,0 +1,109 @@
+//! What only this process can know: since when it has known an attempt, since when the customer was there, how often gone.
+//!
+//! Times are monotonic: the length of time that the process has been up. Nothing here survives a restart, and every count
+//! starts again then.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Control, Facts, Fingerprint, Look, Observation};
+use crate::api::Mode;
+
+/// A moment on both clocks: the monotonic one decides, the wall clock is for people to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Moment {
+    pub uptime: Duration,
+    pub wall: Timestamp,
+}
+
+/// What this process remembers of one customer at one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The last attempt, by its id, and when this process first saw it.
+    pub attempt: Option<(String, Moment)>,
+    /// The customer that was last seen present.
+    pub present: Option<PresentSince>,
+    /// Looks in a row that found the customer gone.
+    pub gone: Option<GoneSince>,
+}
+
+/// A customer that was seen present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresentSince {
+    pub fingerprint: Fingerprint,
+    pub since: Moment,
+    /// The provider's own clock says that it was created longer than `consistencyLag` ago.
+    pub created_long_ago: bool,
+}
+
+/// An unbroken row of looks that found the customer gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoneSince {
+    pub since: Moment,
+    /// When the last look that counts was made.
+    pub last: Duration,
+    /// How many count: they are `interval` apart.
+    pub looks: u32,
+}
+
+impl Memory {
+    /// Takes in what the record and one observation say. An unanswered look, and one that finds the customer, ends the row of
+    /// absences; no look at all changes nothing.
+    pub fn learn(&mut self, facts: &Facts, seen: &Observation, mode: Mode, interval: Duration, now: Moment) {
+        if let Facts::Mine(record) = facts
+            && let Some(attempt) = record.last()
+            && self.attempt.as_ref().is_none_or(|(id, _)| *id != attempt.id)
+        {
+            self.attempt = Some((attempt.id.clone(), now));
+        }
+        let Some(look) = &seen.look else { return };
+        if let Look::Present(fingerprint) = look {
+            self.learn_present(fingerprint, seen.created_long_ago, now);
+        }
+        let counts = is_gone(mode, look, seen.control.as_ref()) && !with_another_credential(facts, seen);
+        self.gone = counts.then(|| self.count_gone(interval, now));
+    }
+
+    fn learn_present(&mut self, fingerprint: &Fingerprint, created_long_ago: bool, now: Moment) {
+        match &mut self.present {
+            Some(present) if present.fingerprint == *fingerprint => {
+                present.created_long_ago |= created_long_ago
+            }
+            present => {
+                *present =
+                    Some(PresentSince { fingerprint: fingerprint.clone(), since: now, created_long_ago });
+            }
+        }
+    }
+
+    fn count_gone(&self, interval: Duration, now: Moment) -> GoneSince {
+        match self.gone {
+            None => GoneSince { since: now, last: now.uptime, looks: 1 },
+            Some(gone) if now.uptime >= gone.last + interval => {
+                GoneSince { last: now.uptime, looks: gone.looks + 1, ..gone }
+            }
+            Some(gone) => gone,
+        }
+    }
+}
+
+fn with_another_credential(facts: &Facts, seen: &Observation) -> bool {
+    match facts {
+        Facts::Mine(record) => {
+            record.last().is_some_and(|attempt| seen.credential.as_ref() != Some(&attempt.credential))
+        }
+        Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => false,
+    }
+}
+
+/// Whether a look counts as "gone" for a mode: the provider's own verdict, and for an absence a good control request.
+#[must_use]
+pub fn is_gone(mode: Mode, look: &Look, control: Option<&Control>) -> bool {
+    match look {
+        Look::Absent => control == Some(&Control::Good),
+        Look::Tombstoned => true,
+        Look::Inactive(_) => mode == Mode::Soft,
+        Look::Present(_) | Look::Unknown(_) => false,
+    }
+}

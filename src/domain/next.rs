@@ -1,0 +1,193 @@
+//! What follows from a decision, as data: status, printed columns, events, metrics and logs all read these enums.
+
+use jiff::Timestamp;
+
+use super::{Failure, Fingerprint, InvalidSpec, LookWord, Planned};
+use crate::api::{Mode, OffboardingResult, ProviderReason, Reason};
+
+/// What to do, and what was planned on the way.
+#[must_use]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What comes next.
+    pub next: Next,
+    /// The plan, where this turn made one.
+    pub planned: Option<Planned>,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Change something, then look again.
+    Do(Effect),
+    /// Healthy: wait for a time, a provider or a person.
+    Wait(Waiting),
+    /// Something must go away, or a person must change something; we keep looking.
+    Stop(Blocked),
+    /// Nothing more will be done.
+    Finished(Ending),
+}
+
+/// One change to the outside world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Write the intent, look and read again, and if nothing changed send the destructive request, once.
+    Delete(Order),
+    /// Write down the outcome that only this process knows.
+    SaveOutcome,
+    /// Close the record.
+    Close(Ending),
+}
+
+/// Exactly what may be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub plan_hash: String,
+    pub mode: Mode,
+    /// The customer that was seen; another one under the same id is not touched.
+    pub fingerprint: Fingerprint,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ending {
+    pub result: OffboardingResult,
+    /// What proves or explains it.
+    pub because: Reason,
+}
+
+/// A healthy wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// The API server did not answer when the record was read.
+    ApiServer,
+    /// The request's controls say not now.
+    Suspended,
+    /// The provider object's emergency stop.
+    ProviderSuspended,
+    /// The provider object cannot be used; its own condition says why.
+    ProviderUnusable(ProviderReason),
+    /// The customer's id is in a Secret that cannot be read.
+    CustomerIdUnavailable,
+    /// The provider did not answer, or not in a way that counts.
+    Provider(Failure),
+    /// The customer seems gone, but the control request is not answered as it should be.
+    Control(Failure),
+    /// People must agree.
+    Approvals { required: u32 },
+    /// Nothing left us last time; the next try comes then.
+    Retry { at: Timestamp, last: Failure },
+    /// The provider refused the credential; the next try of the same one comes then.
+    AuthRefused { until: Timestamp },
+    /// The last attempt has no answer: until then it may still be executed.
+    Settling { until: Timestamp },
+    /// The customer is gone, or another one is there, but a read may be older than the deletion until then.
+    Lag { until: Timestamp },
+    /// The customer is gone; further looks must agree.
+    Confirming { looks: u32, needed: u32 },
+    /// The deletion was accepted and the customer is still there; looked at until then.
+    StillThere { until: Timestamp },
+    /// The deletion was sent to another base URL or environment than the provider object names now.
+    AnotherAddress,
+    /// The deletion was sent with another credential than the one in use now.
+    AnotherCredential,
+    /// The customer was not there at the first look; a second one follows then.
+    SecondLook { at: Timestamp },
+}
+
+/// A stop that something or somebody must clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    ProviderNotFound,
+    ModeNotAllowed(ModeProblem),
+    InstallationKeyLost,
+    RecordCorrupted,
+    UnsupportedVersion,
+    /// Another request, not finished, owns this customer.
+    Duplicate,
+    /// This customer was offboarded before, and is there.
+    Resurrected,
+    /// Offboarded before, or attempted, at another base URL, environment or account.
+    AccountChanged,
+    /// Another customer than the one that the plan was made for is there now.
+    PlanChanged,
+    /// The profile's checks; each one is named.
+    Checks(Vec<crate::api::Blocker>),
+    /// The provider refused the deletion.
+    Refused {
+        failure: Failure,
+        until: Timestamp,
+    },
+    /// The provider answers something that must not be acted on.
+    AnswerInvalid(Failure),
+}
+
+/// Why a mode cannot be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModeProblem {
+    /// The request leaves it out, and the provider allows more than one.
+    Ambiguous,
+    /// The provider object does not allow it.
+    NotAllowed(Mode),
+    /// The profile has no such step.
+    NotSupported(Mode),
+    /// The customer is already deactivated, and deleting after deactivating is not built yet.
+    AlreadyInactive,
+}
+
+impl Ending {
+    /// An ending by a failure that names its reason.
+    #[must_use]
+    pub const fn failed(because: Reason) -> Self {
+        Self { result: OffboardingResult::Failed, because }
+    }
+
+    /// The request was withdrawn before anything was done.
+    #[must_use]
+    pub const fn cancelled() -> Self {
+        Self { result: OffboardingResult::Cancelled, because: Reason::Cancelled }
+    }
+}
+
+impl From<InvalidSpec> for Next {
+    fn from(_: InvalidSpec) -> Self {
+        Next::Finished(Ending::failed(Reason::InvalidSpec))
+    }
+}
+
+impl LookWord {
+    /// The reason that a verified absence goes by.
+    #[must_use]
+    pub const fn as_reason(self) -> Reason {
+        match self {
+            LookWord::Present | LookWord::Indeterminate => Reason::Indeterminate,
+            LookWord::Inactive => Reason::Inactive,
+            LookWord::Tombstoned => Reason::Tombstoned,
+            LookWord::Absent => Reason::Absent,
+        }
+    }
+}
+
+impl Waiting {
+    /// Whether somebody did not answer: then the pause before the next try grows.
+    #[must_use]
+    pub fn is_without_an_answer(&self) -> bool {
+        match self {
+            Waiting::ApiServer | Waiting::Provider(_) | Waiting::Control(_) => true,
+            Waiting::Suspended
+            | Waiting::ProviderSuspended
+            | Waiting::ProviderUnusable(_)
+            | Waiting::CustomerIdUnavailable
+            | Waiting::Approvals { .. }
+            | Waiting::Retry { .. }
+            | Waiting::AuthRefused { .. }
+            | Waiting::Settling { .. }
+            | Waiting::Lag { .. }
+            | Waiting::Confirming { .. }
+            | Waiting::StillThere { .. }
+            | Waiting::AnotherAddress
+            | Waiting::AnotherCredential
+            | Waiting::SecondLook { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Everything that was seen before a decision, gathered in one place. Nothing here is fetched; it is handed in.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{CheckSeen, Control, Declared, InvalidSpec, Look};
+use crate::api::{CheckOverride, Environment, Mode, ProviderReason};
+
+/// What was seen in one turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Whether the installation key is the one that the records name.
+    pub key_is_good: bool,
+    /// The provider object.
+    pub provider: ProviderSeen,
+    /// The customer's id.
+    pub customer: CustomerSeen,
+    /// Keyed hash of the credential in use; `None` where it could not be read.
+    pub credential: Option<String>,
+    /// The look at the customer, where one was made.
+    pub look: Option<Look>,
+    /// Whether the provider says, by its own clock, that it created the customer longer than `consistencyLag` ago.
+    pub created_long_ago: bool,
+    /// The control request; made only for absences.
+    pub control: Option<Control>,
+    /// The checks; made only where a deletion may follow.
+    pub checks: Vec<CheckSeen>,
+}
+
+/// A provider object, as seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderSeen {
+    /// There and usable.
+    Found(Box<ProviderFacts>),
+    /// Not there, or not for this namespace: one answer for both.
+    NotFound,
+    /// There, but it cannot be used; its own condition says why.
+    Unusable(ProviderReason),
+}
+
+/// A usable provider object, as plain facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderFacts {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub base_url: String,
+    pub account: String,
+    pub environment: Environment,
+    pub allowed_modes: Vec<Mode>,
+    pub checks: BTreeMap<String, CheckOverride>,
+    pub approvals_required: u32,
+    pub separation_of_duties: bool,
+    pub recheck_interval: Duration,
+    pub confirmations: u32,
+    pub verify_interval: Duration,
+    pub verify_deadline: Duration,
+    pub suspended: bool,
+    pub declared: Arc<Declared>,
+    /// Send deadline + request deadline + `maxRequestLifetime` + `consistencyLag`: after this long, an attempt without an
+    /// answer is executed or dead, and a look shows which.
+    pub settle_window: Duration,
+}
+
+/// The customer's id, as seen. The id itself stays outside of the decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomerSeen {
+    /// Known, and it fits the provider's pattern; here its pseudonym.
+    Known { reference: String },
+    /// Its Secret is missing, of another type, or cannot be read: one answer for all.
+    SecretUnavailable,
+    /// It can never be right at this provider.
+    Refused(InvalidSpec),
+    /// Not asked, because something before it already decided.
+    NotAsked,
+}

@@ -1,0 +1,115 @@
+//! What is to be done: a spec that can be carried out, or an open record whose request is gone.
+
+use std::fmt;
+
+use crate::api::{CustomerOffboardingSpec, Mode, RequestReason, SecretKeyRef};
+
+/// The customer's id, as it is sent to the provider. Prints its type only.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    /// Wraps an id as the request or the record holds it; whether a provider accepts it is for its profile to say.
+    #[must_use]
+    pub fn new(id: String) -> Self {
+        Self(id)
+    }
+
+    /// The id itself: for a request to the provider, a keyed hash or a seal, and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerId")
+    }
+}
+
+/// Where the customer's id comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomerSource {
+    /// It stands in the request.
+    Literal(CustomerId),
+    /// It stands in a Secret of the request's namespace.
+    Secret(SecretKeyRef),
+    /// It is sealed in the record, because the request is gone.
+    Sealed,
+}
+
+/// Whether somebody still wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// Yes.
+    Standing,
+    /// Not now.
+    Suspended,
+    /// Never again: cancelled, or the request is deleted. What was sent is finished; nothing more is sent.
+    Withdrawn,
+}
+
+/// One request for one target, ready to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The request's uid: every record and approval hangs on it, never on its name.
+    pub request_uid: String,
+    /// Whether somebody still wants it.
+    pub wish: Wish,
+    /// The customer.
+    pub customer: CustomerSource,
+    /// The target's name.
+    pub target: String,
+    /// Name of the provider object, in the request's namespace.
+    pub provider: String,
+    /// What was asked for; `None` where the provider's only mode is meant.
+    pub mode: Option<Mode>,
+    /// Whether "was never there" is a success.
+    pub accept_absent: bool,
+    /// Why.
+    pub reason: Option<RequestReason>,
+}
+
+/// A spec that can never be carried out. The schema refuses all of these; an older schema may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum InvalidSpec {
+    #[error("exactly one of `spec.customer.id` and `spec.customer.idFrom` must be set")]
+    Customer,
+    #[error("`spec.targets` must have exactly one entry")]
+    Targets,
+    #[error("`spec.customer.id` does not match the id pattern of the provider")]
+    IdPattern,
+    #[error("ids are personal data at this provider: use `spec.customer.idFrom` with a Secret")]
+    PersonalId,
+}
+
+impl Plan {
+    /// Reads a spec; the only reader of it.
+    ///
+    /// # Errors
+    /// `InvalidSpec`: the requester creates another request.
+    pub fn new(request_uid: &str, spec: &CustomerOffboardingSpec) -> Result<Self, InvalidSpec> {
+        let CustomerOffboardingSpec { customer, request, targets, accept_absent, suspend, cancel } = spec;
+        let customer = match (&customer.id, &customer.id_from) {
+            (Some(id), None) => CustomerSource::Literal(CustomerId::new(id.clone())),
+            (None, Some(from)) => CustomerSource::Secret(from.secret_key_ref.clone()),
+            _ => return Err(InvalidSpec::Customer),
+        };
+        let [target] = targets.as_slice() else { return Err(InvalidSpec::Targets) };
+        Ok(Self {
+            request_uid: request_uid.to_owned(),
+            wish: match (cancel, suspend) {
+                (true, _) => Wish::Withdrawn,
+                (false, true) => Wish::Suspended,
+                (false, false) => Wish::Standing,
+            },
+            customer,
+            target: target.name.clone(),
+            provider: target.provider_ref.name.clone(),
+            mode: target.mode,
+            accept_absent: *accept_absent,
+            reason: request.as_ref().and_then(|request| request.reason),
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! What follows, in one sentence for people: what is the matter, and what to do. Stable from look to look: deadlines, no
+//! countdowns; our own words, never the provider's; no id.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, ModeProblem, Next, Waiting};
+use crate::api::{OffboardingResult, ProviderReason, Reason};
+
+/// The sentence of the column `WAITING-FOR`; when finished, how it ended.
+#[must_use]
+pub fn sentence(next: &Next, provider: &str) -> String {
+    match next {
+        Next::Do(effect) => doing(effect).to_owned(),
+        Next::Wait(waiting) => wait(waiting, provider),
+        Next::Stop(blocked) => stop(blocked, provider),
+        Next::Finished(ending) => end(*ending, provider),
+    }
+}
+
+fn doing(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Delete(_) => "deletion in progress",
+        Effect::SaveOutcome => "writing down the outcome",
+        Effect::Close(_) => "closing the record",
+    }
+}
+
+/// A moment as it stands in messages: UTC, whole seconds.
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn wait(waiting: &Waiting, provider: &str) -> String {
+    match waiting {
+        Waiting::ApiServer => "the Kubernetes API server to answer".to_owned(),
+        Waiting::Suspended => "`spec.suspend` to be false; no request will be sent before".to_owned(),
+        Waiting::ProviderSuspended => {
+            format!("`spec.suspend` of provider '{provider}' to be false; no request will be sent before")
+        }
+        Waiting::ProviderUnusable(reason) => {
+            format!("provider '{provider}' to become ready ({reason}): {}", provider_problem(*reason))
+        }
+        Waiting::CustomerIdUnavailable => {
+            "the customer id: its Secret is not available; create it with `kubectl create secret generic … \
+             --type=offboarding.dev/customer-id`"
+                .to_owned()
+        }
+        Waiting::Provider(failure) => format!("provider '{provider}': {}", answer(failure)),
+        Waiting::Control(failure) => format!(
+            "proof of absence at provider '{provider}': the customer was not found, but the control request failed ({}); \
+             check base URL, path prefix and credential",
+            answer(failure)
+        ),
+        Waiting::Approvals { required } => {
+            format!("0 of {required} approvals; read status.plan, then approve exactly its hash")
+        }
+        Waiting::Retry { at, last } => {
+            format!("the next try at {}: last time nothing was done ({})", moment(*at), answer(last))
+        }
+        Waiting::AuthRefused { until } => format!(
+            "another credential: provider '{provider}' refused the one in its Secret; mend the Secret, or the next try is at {}",
+            moment(*until)
+        ),
+        Waiting::Settling { until } => format!(
+            "the outcome: the deletion may have been done or not; nothing is sent again before the customer is looked at after {}",
+            moment(*until)
+        ),
+        Waiting::Lag { until } => {
+            format!("the last look: before {} a read may be older than the deletion", moment(*until))
+        }
+        Waiting::Confirming { looks, needed } => {
+            format!("{needed} looks in a row that find the customer gone ({looks} so far)")
+        }
+        Waiting::StillThere { until } => {
+            format!(
+                "the customer to disappear: the deletion was accepted; looked at until {}",
+                moment(*until)
+            )
+        }
+        Waiting::AnotherAddress => format!(
+            "provider '{provider}' to name the base URL and environment again that the deletion was sent to; nothing is verified elsewhere"
+        ),
+        Waiting::AnotherCredential => format!(
+            "provider '{provider}' to use the credential again that the deletion was sent with: another one may belong to another account"
+        ),
+        Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
+    }
+}
+
+fn provider_problem(reason: ProviderReason) -> &'static str {
+    match reason {
+        ProviderReason::InvalidProfile => "its profile or TLS setting is not valid; see its condition Ready",
+        ProviderReason::SecretUnavailable => {
+            "its credential is not available; create it with `kubectl create secret generic … --type=offboarding.dev/credentials`"
+        }
+        ProviderReason::SecretInvalid => {
+            "its credential is empty, too long, or has characters that no header may have"
+        }
+        ProviderReason::EnvironmentMismatch => "its credential belongs to another environment",
+        ProviderReason::HostNotAllowed | ProviderReason::AddressNotAllowed => {
+            "its address is not allowed; see `allowedCIDRs` and the operator's --allowed-cidrs"
+        }
+        ProviderReason::AuthFailed => "it refused the credential; mend the Secret",
+        ProviderReason::ControlFailed => {
+            "its control request failed; check base URL, path prefix and credential"
+        }
+        ProviderReason::ProbeSucceeded | ProviderReason::Closed | ProviderReason::RepeatedFailures => {
+            "see its conditions"
+        }
+    }
+}
+
+/// A failure in words.
+#[must_use]
+pub fn answer(failure: &Failure) -> String {
+    let words = match &failure.cause {
+        CauseWord::Ours(Cause::CircuitOpen) if failure.class == Class::Auth => {
+            "it refused the credential (401); mend the Secret"
+        }
+        CauseWord::Ours(Cause::CircuitOpen) => "paused after repeated failures; tried again by itself",
+        CauseWord::Ours(Cause::Unauthorized) => "it refused the credential (401); mend the Secret",
+        CauseWord::Ours(Cause::AccessDenied) => "access denied (403); check what the credential may do",
+        CauseWord::Ours(Cause::OtherCustomer) => "the response describes another customer; refusing",
+        CauseWord::Ours(Cause::UntrustedResponse) => {
+            "the answer is not in the provider's own format; nothing is concluded from it"
+        }
+        CauseWord::Ours(Cause::UnexpectedRedirect) => {
+            "it redirected; redirects are not followed, check the base URL"
+        }
+        CauseWord::Ours(Cause::EnvironmentMismatch) => "the credential belongs to another environment",
+        CauseWord::Ours(Cause::SecretUnavailable) => {
+            "its credential is not available; create or mend the Secret"
+        }
+        CauseWord::Ours(Cause::SecretInvalid) => {
+            "the credential is empty, too long, or has characters that no header may have"
+        }
+        CauseWord::Ours(Cause::AddressNotAllowed) => "its name resolves to an address that is not allowed",
+        CauseWord::Ours(Cause::NameNotResolved) => "its name cannot be resolved",
+        CauseWord::Ours(Cause::ConnectFailed) => "no connection; nothing was sent",
+        CauseWord::Ours(Cause::TlsFailed) => "no trusted TLS connection; nothing was sent",
+        CauseWord::Ours(Cause::ResponseTooLarge) => "the response exceeded 1048576 bytes",
+        CauseWord::Ours(Cause::IncompleteList) => "a list could not be read to its end",
+        CauseWord::Ours(Cause::RateLimited | Cause::Paused) => "rate limited; tried again by itself",
+        CauseWord::Ours(Cause::ServerError) => "server error; tried again by itself",
+        _ => match failure.class {
+            Class::Transient => "no answer; tried again by itself",
+            Class::RateLimited => "rate limited; tried again by itself",
+            Class::Auth => "the credential was refused",
+            Class::Forbidden => "access denied",
+            Class::Conflict => "conflict",
+            Class::NotFound => "not found",
+            Class::Invalid => "the answer must not be acted on",
+            Class::Indeterminate => "the answer cannot be interpreted; nothing is concluded from it",
+        },
+    };
+    words.to_owned()
+}
+
+fn stop(blocked: &Blocked, provider: &str) -> String {
+    match blocked {
+        Blocked::ProviderNotFound => format!("provider '{provider}' is not available to this namespace; create the OffboardingProvider"),
+        Blocked::ModeNotAllowed(problem) => mode_problem(*problem, provider),
+        Blocked::InstallationKeyLost => {
+            "the installation key is missing or does not match the records; restore the Secret, no deletion starts before".to_owned()
+        }
+        Blocked::RecordCorrupted => "the record failed its integrity check; a person must look at it".to_owned(),
+        Blocked::UnsupportedVersion => "the record was written by a newer operator; upgrade this one".to_owned(),
+        Blocked::Duplicate => "another CustomerOffboarding owns this customer; this one goes on when that one is finished".to_owned(),
+        Blocked::Resurrected => {
+            "this customer was offboarded before and is there again; a person must decide, nothing is deleted".to_owned()
+        }
+        Blocked::AccountChanged => {
+            "this customer was offboarded at another base URL, environment or account of the provider object; restore it, or use another account name".to_owned()
+        }
+        Blocked::PlanChanged => {
+            "another customer than the planned one has this id now; it was not touched. To offboard it, delete this request and create another".to_owned()
+        }
+        Blocked::Checks(blockers) => {
+            let names: Vec<String> = blockers.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
+            format!("blocking dependencies at provider '{provider}' to be cleared: {}", names.join(", "))
+        }
+        Blocked::Refused { failure, until } => {
+            let what = match failure.class {
+                Class::Forbidden => "restricts deletion (403)",
+                Class::Conflict => "reports a conflict (409)",
+                _ => "refused the deletion",
+            };
+            format!("provider '{provider}' {what}; clear the cause there, the next try is at {}", moment(*until))
+        }
+        Blocked::AnswerInvalid(failure) => format!("provider '{provider}': {}", answer(failure)),
+    }
+}
+
+fn mode_problem(problem: ModeProblem, provider: &str) -> String {
+    match problem {
+        ModeProblem::Ambiguous => {
+            format!("provider '{provider}' allows more than one mode; create a request with `mode`")
+        }
+        ModeProblem::NotAllowed(mode) => format!("provider '{provider}' does not allow mode {mode}"),
+        ModeProblem::NotSupported(crate::api::Mode::Hard) => {
+            format!("provider '{provider}' cannot erase data; use `mode: Soft` and its erasure process")
+        }
+        ModeProblem::NotSupported(crate::api::Mode::Soft) => {
+            format!("provider '{provider}' cannot deactivate; use `mode: Hard`")
+        }
+        ModeProblem::AlreadyInactive => {
+            "the customer is already deactivated; deleting a deactivated customer is not supported yet"
+                .to_owned()
+        }
+    }
+}
+
+fn end(ending: Ending, provider: &str) -> String {
+    match (ending.result, ending.because) {
+        (OffboardingResult::Erased, _) => "deleted, verified, and all personal data erased".to_owned(),
+        (OffboardingResult::ErasedWithRetention, _) => "deleted and verified; the provider keeps what the plan names".to_owned(),
+        (OffboardingResult::Deactivated, _) => "deactivated and verified; personal data was not erased".to_owned(),
+        (OffboardingResult::Unverified, _) => {
+            "the deletion was accepted, but this provider does not show whether it was done".to_owned()
+        }
+        (OffboardingResult::AlreadyAbsent, _) => "the customer was already gone; nothing was deleted".to_owned(),
+        (OffboardingResult::Cancelled, _) => "cancelled; nothing more was sent".to_owned(),
+        (OffboardingResult::PartiallyDone, _) => "done at some targets only".to_owned(),
+        (_, Reason::InvalidSpec) => {
+            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding")
+        }
+        (_, Reason::CustomerNotFound) => {
+            format!("customer not found at provider '{provider}'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request")
+        }
+        (_, Reason::StillPresent) => {
+            "the provider accepted the deletion but the customer still exists; it was not sent again. Ask the provider".to_owned()
+        }
+        (_, Reason::Recreated) => "a new customer now has this id; it was not touched".to_owned(),
+        (_, Reason::AttemptsExhausted) => "three attempts did not delete the customer; ask the provider, then create another request".to_owned(),
+        (OffboardingResult::Failed | OffboardingResult::Recreated, _) => "failed; see the conditions".to_owned(),
+    }
+}

@@ -1,0 +1,357 @@
+//! The life of a record: first intent, further attempts, outcomes, the end. Pure: every step takes a stored spec and returns
+//! the one to store. What is read from a record is parsed here, and nowhere else.
+
+use std::str::FromStr;
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
+
+use super::Keys;
+use crate::{
+    api::{
+        Attempt as StoredAttempt, EarlierRequest, KeptValue, OffboardingRecordSpec, OffboardingResult,
+        Reason, RecordProvider, RecordRequest,
+    },
+    domain::{
+        Attempt, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
+        OutcomeWord, Record, RecordProblem, Sent,
+    },
+};
+
+/// How many earlier requests a record keeps.
+const MOST_EARLIER: usize = 10;
+
+/// What an intent says; everything that the process chooses or has seen.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    pub request: RecordRequest,
+    pub provider: RecordProvider,
+    pub account: String,
+    pub customer_ref: String,
+    pub sealed_id: String,
+    /// Drawn at random by this process.
+    pub attempt_id: String,
+    /// This process.
+    pub by: String,
+    pub step: String,
+    pub plan_hash: String,
+    pub profile_hash: String,
+    pub fingerprint: String,
+    pub credential: String,
+    pub at: Timestamp,
+}
+
+/// Writes an intent: the first one of a new record, the next one of this request, or the first one of a later request.
+#[must_use]
+pub fn with_intent(
+    stored: Option<&OffboardingRecordSpec>,
+    intent: &Intent,
+    keys: &Keys,
+) -> OffboardingRecordSpec {
+    let mut spec =
+        for_request(stored, &intent.request, &intent.provider, &intent.account, &intent.customer_ref, keys);
+    let n = last_attempt(stored) + 1;
+    let count = fold_not_sent(&mut spec.attempts);
+    spec.sealed_id = Some(intent.sealed_id.clone());
+    spec.day = Some(intent.at.to_zoned(TimeZone::UTC).date().to_string());
+    spec.attempts.push(StoredAttempt {
+        n,
+        id: intent.attempt_id.clone(),
+        by: intent.by.clone(),
+        count,
+        step: intent.step.clone(),
+        plan_hash: intent.plan_hash.clone(),
+        profile_hash: intent.profile_hash.clone(),
+        fingerprint: intent.fingerprint.clone(),
+        base_url: intent.provider.base_url.clone(),
+        environment: intent.provider.environment,
+        credential: intent.credential.clone(),
+        intent_at: intent.at,
+        sent_at: None,
+        answered_at: None,
+        outcome: None,
+        class: None,
+        reason: None,
+        http_status: None,
+        request_id: None,
+        keep: std::collections::BTreeMap::new(),
+    });
+    spec
+}
+
+/// A record of this request without attempts: of a customer that was not there.
+#[must_use]
+pub fn without_attempts(
+    stored: Option<&OffboardingRecordSpec>,
+    request: &RecordRequest,
+    provider: &RecordProvider,
+    account: &str,
+    customer_ref: &str,
+    keys: &Keys,
+) -> OffboardingRecordSpec {
+    for_request(stored, request, provider, account, customer_ref, keys)
+}
+
+/// The stored spec as it begins for a request: as it is where it is this request's, else with the earlier one in its history.
+fn for_request(
+    stored: Option<&OffboardingRecordSpec>,
+    request: &RecordRequest,
+    provider: &RecordProvider,
+    account: &str,
+    customer_ref: &str,
+    keys: &Keys,
+) -> OffboardingRecordSpec {
+    let fresh = OffboardingRecordSpec {
+        closed: false,
+        day: None,
+        key_id: keys.id().to_owned(),
+        account: account.to_owned(),
+        customer_ref: customer_ref.to_owned(),
+        sealed_id: None,
+        request: request.clone(),
+        provider: provider.clone(),
+        attempts: Vec::new(),
+        result: None,
+        closed_because: None,
+        retains: Vec::new(),
+        waiting_for: None,
+        closed_at: None,
+        history: Vec::new(),
+        earlier_requests: 0,
+        mac: String::new(),
+        unknown: std::collections::BTreeMap::new(),
+    };
+    let Some(stored) = stored else { return fresh };
+    if stored.request.uid == request.uid {
+        return OffboardingRecordSpec { provider: provider.clone(), ..stored.clone() };
+    }
+    let mut history = stored.history.clone();
+    history.push(EarlierRequest {
+        request: stored.request.clone(),
+        base_url: stored.provider.base_url.clone(),
+        environment: stored.provider.environment,
+        result: stored.result.clone().unwrap_or_default(),
+        last_attempt: stored.attempts.last().map_or(0, |attempt| attempt.n),
+        closed_at: stored.closed_at,
+    });
+    let superfluous = history.len().saturating_sub(MOST_EARLIER);
+    history.drain(..superfluous);
+    OffboardingRecordSpec {
+        history,
+        earlier_requests: stored.earlier_requests + 1,
+        day: stored.day.clone(),
+        unknown: stored.unknown.clone(),
+        ..fresh
+    }
+}
+
+/// Number of the last attempt on a customer, whichever request made it; 0 where there was none.
+fn last_attempt(stored: Option<&OffboardingRecordSpec>) -> i64 {
+    let Some(stored) = stored else { return 0 };
+    let earlier = stored.history.iter().map(|earlier| earlier.last_attempt);
+    stored.attempts.iter().map(|attempt| attempt.n).chain(earlier).max().unwrap_or(0)
+}
+
+/// Takes a trailing attempt that was never sent away; the next one stands for it, too.
+fn fold_not_sent(attempts: &mut Vec<StoredAttempt>) -> i64 {
+    let not_sent =
+        |attempt: &StoredAttempt| attempt.outcome.as_deref() == Some(OutcomeWord::NotSent.as_str());
+    match attempts.last() {
+        Some(last) if not_sent(last) => attempts.pop().map_or(1, |folded| folded.count + 1),
+        _ => 1,
+    }
+}
+
+/// Writes down what became of an attempt; `None` where there is nothing to write: it is not the last one of an open record,
+/// or what is stored is at least as certain. An outcome never moves back.
+#[must_use]
+pub fn with_outcome(
+    stored: &OffboardingRecordSpec,
+    attempt_id: &str,
+    sent: &Sent,
+    now: Timestamp,
+) -> Option<OffboardingRecordSpec> {
+    let mut spec = stored.clone();
+    let attempt = spec.attempts.last_mut().filter(|attempt| attempt.id == attempt_id)?;
+    let known = attempt.outcome.as_deref().map(OutcomeWord::from_str);
+    let forward = match known {
+        None => true,
+        Some(Ok(known)) => sent.outcome.word() > known,
+        Some(Err(_)) => false,
+    };
+    if spec.closed || !forward {
+        return None;
+    }
+    attempt.outcome = Some(sent.outcome.word().to_string());
+    attempt.class = sent.outcome.failure().map(|failure| failure.class.to_string());
+    attempt.reason = sent.outcome.failure().map(|failure| failure.cause.as_str().to_owned());
+    attempt.sent_at = sent.sent_at;
+    attempt.answered_at = Some(now);
+    attempt.http_status = sent.http_status.map(i32::from);
+    attempt.request_id.clone_from(&sent.request_id);
+    attempt.keep = sent.keep.iter().map(|(name, value)| (name.clone(), KeptValue(value.clone()))).collect();
+    Some(spec)
+}
+
+/// Closes a record: no more looks, so the sealed id is dropped.
+#[must_use]
+pub fn closed(
+    stored: &OffboardingRecordSpec,
+    ending: Ending,
+    retains: &[String],
+    now: Timestamp,
+) -> OffboardingRecordSpec {
+    let keeps_nothing_to_tell = matches!(
+        ending.result,
+        OffboardingResult::Cancelled | OffboardingResult::Failed | OffboardingResult::Recreated
+    );
+    OffboardingRecordSpec {
+        closed: true,
+        sealed_id: None,
+        result: Some(ending.result.to_string()),
+        closed_because: Some(ending.because.to_string()),
+        retains: if keeps_nothing_to_tell { Vec::new() } else { retains.to_vec() },
+        waiting_for: None,
+        closed_at: Some(now),
+        ..stored.clone()
+    }
+}
+
+/// The spec with its MAC, ready to store.
+#[must_use]
+pub fn signed(mut spec: OffboardingRecordSpec, name: &str, keys: &Keys) -> OffboardingRecordSpec {
+    spec.mac = keys.mac(name, &canonical(&spec));
+    spec
+}
+
+/// Canonical JSON (RFC 8785: sorted keys, no white space) of the spec without its MAC.
+fn canonical(spec: &OffboardingRecordSpec) -> Vec<u8> {
+    let mut value = serde_json::to_value(spec).unwrap_or(Value::Null);
+    if let Some(map) = value.as_object_mut() {
+        map.remove("mac");
+    }
+    value.to_string().into_bytes()
+}
+
+/// What a stored record says to a request; `stored` is `None` where there is no record.
+#[must_use]
+pub fn facts_of(stored: Option<(&str, &OffboardingRecordSpec)>, request_uid: &str, keys: &Keys) -> Facts {
+    let Some((name, spec)) = stored else { return Facts::None };
+    match read(name, spec, request_uid, keys) {
+        Ok(facts) => facts,
+        Err(problem) => Facts::Unusable(problem),
+    }
+}
+
+fn read(
+    name: &str,
+    spec: &OffboardingRecordSpec,
+    request_uid: &str,
+    keys: &Keys,
+) -> Result<Facts, RecordProblem> {
+    if spec.key_id != keys.id() {
+        return Err(RecordProblem::AnotherKey);
+    }
+    if spec.mac != keys.mac(name, &canonical(spec)) {
+        return Err(RecordProblem::Corrupted);
+    }
+    let attempts: Vec<Attempt> = spec.attempts.iter().map(attempt).collect::<Result<_, _>>()?;
+    if !is_contiguous(&attempts) {
+        return Err(RecordProblem::Corrupted);
+    }
+    let ended = ended(spec)?;
+    let mine = spec.request.uid == request_uid;
+    Ok(match (mine, ended) {
+        (false, None) => Facts::Theirs,
+        (false, Some(closed)) => Facts::Earlier(newest_that_counts(spec, Some(closed))?),
+        (true, closed) => Facts::Mine(Record {
+            closed,
+            account: spec.account.clone(),
+            mode: spec.request.mode,
+            earlier: Some(newest_that_counts(spec, None)?).filter(Earlier::counts),
+            attempts,
+            unsaved: false,
+        }),
+    })
+}
+
+fn ended(spec: &OffboardingRecordSpec) -> Result<Option<Closed>, RecordProblem> {
+    match (spec.closed, &spec.result, &spec.closed_because, spec.closed_at) {
+        (false, ..) => Ok(None),
+        (true, Some(result), Some(because), Some(at)) => {
+            Ok(Some(Closed { result: word(result)?, because: word::<Reason>(because)?, at }))
+        }
+        (true, ..) => Err(RecordProblem::Corrupted),
+    }
+}
+
+fn word<W: FromStr>(text: &str) -> Result<W, RecordProblem> {
+    text.parse().map_err(|_| RecordProblem::UnsupportedVersion)
+}
+
+/// The newest ending that counts as an offboarding; where none does, one that does not.
+fn newest_that_counts(
+    spec: &OffboardingRecordSpec,
+    closed: Option<Closed>,
+) -> Result<Earlier, RecordProblem> {
+    let latest = closed.map(|closed| Earlier {
+        result: closed.result,
+        base_url: spec.provider.base_url.clone(),
+        environment: spec.provider.environment,
+        closed_at: Some(closed.at),
+    });
+    let history = spec.history.iter().rev().map(|earlier| {
+        Ok(Earlier {
+            result: word(&earlier.result)?,
+            base_url: earlier.base_url.clone(),
+            environment: earlier.environment,
+            closed_at: earlier.closed_at,
+        })
+    });
+    let endings: Vec<Earlier> = latest.into_iter().map(Ok).chain(history).collect::<Result<_, _>>()?;
+    let none = Earlier {
+        result: OffboardingResult::Cancelled,
+        base_url: spec.provider.base_url.clone(),
+        environment: spec.provider.environment,
+        closed_at: None,
+    };
+    Ok(endings.into_iter().find(Earlier::counts).unwrap_or(none))
+}
+
+fn attempt(stored: &StoredAttempt) -> Result<Attempt, RecordProblem> {
+    Ok(Attempt {
+        n: stored.n,
+        id: stored.id.clone(),
+        count: stored.count,
+        plan_hash: stored.plan_hash.clone(),
+        fingerprint: Fingerprint(stored.fingerprint.clone()),
+        base_url: stored.base_url.clone(),
+        environment: stored.environment,
+        credential: stored.credential.clone(),
+        intent_at: stored.intent_at,
+        answered_at: stored.answered_at,
+        outcome: stored.outcome.as_deref().map(|outcome| outcome_of(outcome, stored)).transpose()?,
+    })
+}
+
+fn outcome_of(outcome: &str, stored: &StoredAttempt) -> Result<Outcome, RecordProblem> {
+    let failure = || -> Result<Failure, RecordProblem> {
+        let class: Class = word(stored.class.as_deref().ok_or(RecordProblem::Corrupted)?)?;
+        let reason = stored.reason.as_deref().ok_or(RecordProblem::Corrupted)?;
+        let Ok(cause) = CauseWord::from_str(reason);
+        Ok(Failure::new(class, cause))
+    };
+    Ok(match word(outcome)? {
+        OutcomeWord::NotSent => Outcome::NotSent(failure()?),
+        OutcomeWord::Unknown => Outcome::Unknown(failure()?),
+        OutcomeWord::Rejected => Outcome::Rejected(failure()?),
+        OutcomeWord::Accepted => Outcome::Accepted,
+    })
+}
+
+/// Numbers have no gap, and only the last attempt may be without an outcome.
+fn is_contiguous(attempts: &[Attempt]) -> bool {
+    let numbered = attempts.windows(2).all(|pair| pair[1].n - pair[1].count == pair[0].n);
+    let known = attempts.iter().rev().skip(1).all(|attempt| attempt.outcome.is_some());
+    numbered && known && attempts.iter().all(|attempt| attempt.count >= 1 && attempt.n >= attempt.count)
+}
