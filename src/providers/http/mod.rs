@@ -19,9 +19,9 @@ pub(crate) mod request;
 mod retry_after;
 mod send;
 mod slots;
+pub(crate) mod template;
 #[cfg(test)]
 mod tests;
-pub(crate) mod template;
 mod tls;
 mod validity;
 mod wire;
