@@ -15,7 +15,9 @@ pub const WINDOW: Duration = Duration::from_secs(185);
 
 /// The wall clock, this many seconds after the story begins.
 pub fn wall(seconds: u64) -> Timestamp {
-    Timestamp::UNIX_EPOCH.saturating_add(Duration::from_secs(1_800_000_000 + seconds)).unwrap_or(Timestamp::MAX)
+    Timestamp::UNIX_EPOCH
+        .saturating_add(Duration::from_secs(1_800_000_000 + seconds))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Both clocks, this many seconds after the story begins. The process has been up for a while.
@@ -162,12 +164,7 @@ pub fn after(outcome: Option<Outcome>) -> Facts {
 }
 
 pub fn earlier(result: OffboardingResult) -> Earlier {
-    Earlier {
-        result,
-        base_url: hard().base_url,
-        environment: Environment::live,
-        closed_at: Some(wall(0)),
-    }
+    Earlier { result, base_url: hard().base_url, environment: Environment::live, closed_at: Some(wall(0)) }
 }
 
 pub fn closed(result: OffboardingResult, because: Reason) -> Closed {
