@@ -11,6 +11,7 @@ use super::{Environment, Mode};
 /// What was done to one customer at one account. Written by the operator only, in its own namespace.
 ///
 /// Creating it is the lock, so it has no status subresource: a POST would drop the first intent.
+#[expect(clippy::duplicated_attributes, reason = "one line for each column")]
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -118,7 +119,8 @@ pub struct RecordRequest {
     /// The target's name within it.
     #[schemars(length(max = 63))]
     pub target: String,
-    /// What was asked for.
+    /// What was asked for: `Soft` or `Hard`.
+    #[schemars(with = "super::Word")]
     pub mode: Mode,
 }
 
@@ -142,6 +144,7 @@ pub struct RecordProvider {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// Its environment when the latest request was looked at.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
 }
 
@@ -178,6 +181,7 @@ pub struct Attempt {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it goes to.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// Keyed hash of the credential.
     #[schemars(length(max = 64))]
@@ -248,6 +252,7 @@ pub struct EarlierRequest {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it was about.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// How it ended.
     #[schemars(length(max = 32))]

@@ -32,6 +32,6 @@ pub use permit::{DeadlinePassed, DestructivePermit, grant};
 pub use plan::{CustomerId, CustomerSource, InvalidSpec, Plan, Wish};
 pub use planned::Planned;
 pub use recheck::{Live, nothing_changed};
-pub use report::{Story, report};
+pub use report::{Story, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
 pub use sentence::{answer, moment, sentence};
