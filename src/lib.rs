@@ -8,8 +8,13 @@
 //! ```
 //! Read in that order. `evidence` is what the records hold: names, seals, MACs. `domain` never awaits and never asks for the time.
 
+pub mod admin;
 pub mod api;
 pub mod cli;
+pub mod controller;
 pub mod domain;
 pub mod evidence;
+pub mod failpoint;
+pub mod metrics;
 pub mod providers;
+pub mod telemetry;

@@ -253,7 +253,11 @@ pub struct EarlierRequest {
     /// How it ended.
     #[schemars(length(max = 32))]
     pub result: String,
-    /// Number of its last attempt; 0 where there was none.
+    /// What proved or explained that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub closed_because: Option<String>,
+    /// Number of the last attempt up to then; 0 where there was none.
     #[schemars(range(min = 0))]
     pub last_attempt: i64,
     /// When it ended.

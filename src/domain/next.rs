@@ -142,6 +142,12 @@ impl Ending {
         Self { result: OffboardingResult::Failed, because }
     }
 
+    /// Whether it did not end as it was asked for.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self.result, OffboardingResult::Failed | OffboardingResult::Recreated)
+    }
+
     /// The request was withdrawn before anything was done.
     #[must_use]
     pub const fn cancelled() -> Self {
@@ -164,6 +170,30 @@ impl LookWord {
             LookWord::Inactive => Reason::Inactive,
             LookWord::Tombstoned => Reason::Tombstoned,
             LookWord::Absent => Reason::Absent,
+        }
+    }
+}
+
+impl Waiting {
+    /// Whether somebody did not answer: then the pause before the next try grows.
+    #[must_use]
+    pub fn is_without_an_answer(&self) -> bool {
+        match self {
+            Waiting::ApiServer | Waiting::Provider(_) | Waiting::Control(_) => true,
+            Waiting::Suspended
+            | Waiting::ProviderSuspended
+            | Waiting::ProviderUnusable(_)
+            | Waiting::CustomerIdUnavailable
+            | Waiting::Approvals { .. }
+            | Waiting::Retry { .. }
+            | Waiting::AuthRefused { .. }
+            | Waiting::Settling { .. }
+            | Waiting::Lag { .. }
+            | Waiting::Confirming { .. }
+            | Waiting::StillThere { .. }
+            | Waiting::AnotherAddress
+            | Waiting::AnotherCredential
+            | Waiting::SecondLook { .. } => false,
         }
     }
 }

@@ -485,3 +485,24 @@ fn waiting(story: &Story) -> Verdict {
     };
     Verdict(Truth::True, reason, sentence(story.next, story.provider))
 }
+
+/// The status of a request whose spec can never be carried out: it names what is wrong.
+#[must_use]
+pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> OffboardingStatus {
+    let next = Next::from(invalid);
+    let story = Story {
+        target: "",
+        provider: "",
+        facts: &Facts::None,
+        next: &next,
+        planned: None,
+        declared: None,
+        customer_ref: None,
+        record: None,
+    };
+    let status = report(&story, generation, &OffboardingStatus::default(), now);
+    OffboardingStatus { waiting_for: Some(invalid.to_string()), targets: Vec::new(), ..status }
+}
+
+#[cfg(test)]
+mod tests;

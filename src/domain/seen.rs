@@ -159,7 +159,12 @@ impl Sent {
     /// Nothing left us.
     #[must_use]
     pub fn nothing(class: Class, cause: Cause) -> Self {
-        let failure = Failure::new(class, CauseWord::Ours(cause));
+        Self::not_sent(Failure::new(class, CauseWord::Ours(cause)))
+    }
+
+    /// Nothing left us, because of this.
+    #[must_use]
+    pub fn not_sent(failure: Failure) -> Self {
         Self {
             outcome: Outcome::NotSent(failure),
             sent_at: None,

@@ -1,0 +1,164 @@
+//! The Kubernetes API, with a deadline on every call, strict validation on every write, and PUT as the only way to change.
+//!
+//! A patch ignores `metadata.uid`, and a write that is not strict drops fields that an older CRD does not know: both would
+//! lose an intent silently.
+
+use std::{fmt::Debug, time::Duration};
+
+use kube::{
+    Api, Client, Resource,
+    api::{ListParams, PostParams},
+    core::{NamespaceResourceScope, Request},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// One call's total deadline.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Who we are in `managedFields`.
+const FIELD_MANAGER: &str = "operator";
+
+/// Why a call failed, by what follows from it. Carries no text of an answer: that may quote an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// 409 on a PUT: the object moved on, or it is another one.
+    #[error("conflict")]
+    Conflict,
+    /// 409 on a POST: it is there already.
+    #[error("already exists")]
+    AlreadyExists,
+    /// 404.
+    #[error("not found")]
+    NotFound,
+    /// 403: missing rights, an admission policy, a quota, or a namespace that is going.
+    #[error("forbidden")]
+    Forbidden,
+    /// 400 or 422: the CRD is older than this operator, or a bug of ours. Trying again soon does not help.
+    #[error("refused as invalid; is the CRD as old as this operator?")]
+    Invalid,
+    /// A timeout, 429 or 5xx, or no connection: what was asked may have been done or not.
+    #[error("no usable answer")]
+    Unanswered,
+}
+
+/// The API server, as the operator uses it.
+#[derive(Clone)]
+pub struct ApiServer {
+    client: Client,
+}
+
+/// A namespaced kind of ours or of Kubernetes.
+pub trait Namespaced:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+{
+}
+
+impl ApiServer {
+    /// Wraps a client that does not retry: a hidden retry turns our own write into a conflict.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// One object, live.
+    ///
+    /// # Errors
+    /// All but `NotFound`, which is `None`.
+    pub async fn get<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        within(api.get_opt(name)).await
+    }
+
+    /// Whether there is any object of a kind in a namespace; lists one at most.
+    ///
+    /// # Errors
+    /// As `ApiError`.
+    pub async fn any<K: Namespaced>(&self, namespace: &str) -> Result<bool, ApiError> {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        Ok(!within(api.list_metadata(&ListParams::default().limit(1))).await?.items.is_empty())
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where there is one of this name; after `Unanswered` it may be there or not.
+    pub async fn create<K: Namespaced>(&self, namespace: &str, object: &K) -> Result<K, ApiError> {
+        let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
+        let request = Request::new(K::url_path(&(), Some(namespace))).create(&parameters(), body);
+        self.send(request).await
+    }
+
+    /// Replaces an object; uid and resourceVersion must be those of the one that is stored.
+    ///
+    /// # Errors
+    /// `Conflict` where they are not; after `Unanswered` it may be written or not.
+    pub async fn replace<K: Namespaced>(&self, namespace: &str, object: &K) -> Result<K, ApiError> {
+        let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
+        let request =
+            Request::new(K::url_path(&(), Some(namespace))).replace(&name(object), &parameters(), body);
+        self.send(request).await
+    }
+
+    /// Replaces an object's status; uid and resourceVersion must be those of the one that is stored.
+    ///
+    /// # Errors
+    /// As `replace`.
+    pub async fn replace_status<K: Namespaced>(&self, namespace: &str, object: &K) -> Result<K, ApiError> {
+        let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
+        let request = Request::new(K::url_path(&(), Some(namespace)));
+        self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
+    }
+
+    async fn send<K: Namespaced>(
+        &self,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<K, ApiError> {
+        let mut request = request.map_err(|_| ApiError::Invalid)?;
+        *request.uri_mut() = strict(request.uri()).ok_or(ApiError::Invalid)?;
+        within(self.client.request::<K>(request)).await
+    }
+}
+
+fn name<K: Resource>(object: &K) -> String {
+    object.meta().name.clone().unwrap_or_default()
+}
+
+fn parameters() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// kube's parameters for a write have no field for it.
+fn strict(uri: &http::Uri) -> Option<http::Uri> {
+    let separator = if uri.query().is_some() { '&' } else { '?' };
+    format!("{uri}{separator}fieldValidation=Strict").parse().ok()
+}
+
+async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(answer) => answer.map_err(|error| class_of(&error)),
+        Err(_) => Err(ApiError::Unanswered),
+    }
+}
+
+fn class_of(error: &kube::Error) -> ApiError {
+    match error {
+        kube::Error::Api(status) => match status.code {
+            409 if status.reason == "AlreadyExists" => ApiError::AlreadyExists,
+            409 => ApiError::Conflict,
+            404 => ApiError::NotFound,
+            401 | 403 => ApiError::Forbidden,
+            400 | 413 | 422 => ApiError::Invalid,
+            _ => ApiError::Unanswered,
+        },
+        _ => ApiError::Unanswered,
+    }
+}

@@ -1,0 +1,371 @@
+//! One customer at one provider, as a pass works on it: where it comes from, its record, its provider, its id.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+
+use super::{
+    connection::Connection,
+    context::Context,
+    error::Error,
+    secrets::{self, SecretProblem},
+};
+use crate::{
+    api::{
+        CustomerOffboarding, IdClass, OffboardingProvider, OffboardingRecord, ProviderReason, RecordProvider,
+        RecordRequest,
+    },
+    domain::{
+        CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
+        ProviderSeen, RecordProblem, Sent, mode_of,
+    },
+    evidence::{Keys, record},
+    providers::{Captured, Credentials},
+};
+
+/// Where a case comes from: a request, or the record that is left of one.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+/// The record as this pass last read or wrote it.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// Nobody asked, because its name is not known.
+    NotRead,
+    /// The API server did not answer.
+    Unread,
+    /// There is none.
+    None,
+    /// This one.
+    Read(Box<OffboardingRecord>),
+}
+
+/// An outcome that only this process knows.
+#[derive(Clone, Debug)]
+pub struct Unsaved {
+    pub attempt_id: String,
+    pub sent: Sent,
+    pub answered_at: Timestamp,
+}
+
+/// The credential of this pass.
+#[derive(Clone, Debug)]
+pub struct InUse {
+    pub credentials: Credentials,
+    /// Keyed hash of its values.
+    pub reference: String,
+}
+
+/// One customer at one provider.
+pub struct Case {
+    pub origin: Origin,
+    pub plan: Plan,
+    pub keys: Option<Arc<Keys>>,
+    pub provider: ProviderSeen,
+    pub connection: Option<Arc<Connection>>,
+    pub customer: Option<CustomerId>,
+    pub customer_seen: CustomerSeen,
+    pub customer_ref: Option<String>,
+    pub record_name: Option<String>,
+    pub stored: Stored,
+    pub unsaved: Option<Unsaved>,
+    pub in_use: Option<InUse>,
+    pub captured: Captured,
+    pub memory: Memory,
+}
+
+impl Case {
+    /// The case of a request: its record first, because what is finished needs nothing else.
+    ///
+    /// # Errors
+    /// `Incomplete`: the API server handed over an object without uid or namespace.
+    pub async fn of_request(ctx: &Context, object: &CustomerOffboarding, plan: Plan) -> Result<Self, Error> {
+        let origin = Origin {
+            namespace: object.namespace().ok_or(Error::Incomplete)?,
+            name: object.name_any(),
+            uid: object.uid().ok_or(Error::Incomplete)?,
+        };
+        let told = || object.status.as_ref()?.targets.first()?.record.clone();
+        let hint = ctx.records.name_of(&origin.uid).or_else(told);
+        let mut case = Self::begin(ctx, origin, plan).await;
+        if let Some(name) = hint {
+            case.read_record(ctx, &name).await;
+        }
+        if !case.is_mine() {
+            case.forget_record();
+        }
+        if !case.is_closed() {
+            case.complete(ctx).await;
+        }
+        Ok(case)
+    }
+
+    /// The case of an open record whose request is gone. What was sent is finished; nothing more is sent.
+    pub async fn of_record(ctx: &Context, object: &OffboardingRecord) -> Self {
+        let RecordRequest { namespace, name, uid, target, mode } = object.spec.request.clone();
+        let plan = Plan {
+            request_uid: uid.clone(),
+            wish: crate::domain::Wish::Withdrawn,
+            customer: CustomerSource::Sealed,
+            target,
+            provider: object.spec.provider.name.clone(),
+            mode: Some(mode),
+            accept_absent: false,
+            reason: None,
+        };
+        let mut case = Self::begin(ctx, Origin { namespace, name, uid }, plan).await;
+        case.read_record(ctx, &object.name_any()).await;
+        if !case.is_closed() {
+            case.complete(ctx).await;
+        }
+        case
+    }
+
+    async fn begin(ctx: &Context, origin: Origin, plan: Plan) -> Self {
+        Self {
+            origin,
+            plan,
+            keys: ctx.installation.keys().await,
+            provider: ProviderSeen::NotFound,
+            connection: None,
+            customer: None,
+            customer_seen: CustomerSeen::NotAsked,
+            customer_ref: None,
+            record_name: None,
+            stored: Stored::NotRead,
+            unsaved: None,
+            in_use: None,
+            captured: Captured::nothing(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// What the record says, with the outcome that is not written down yet.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let Some(keys) = &self.keys else { return Facts::Unusable(RecordProblem::AnotherKey) };
+        let object = match &self.stored {
+            Stored::Unread => return Facts::Unread,
+            Stored::NotRead | Stored::None => return Facts::None,
+            Stored::Read(object) => object,
+        };
+        let name = object.name_any();
+        let facts = record::facts_of(Some((&name, &object.spec)), &self.origin.uid, keys);
+        match (facts, &self.unsaved) {
+            (Facts::Mine(mut mine), Some(unsaved)) => {
+                if let Some(last) = mine.attempts.last_mut().filter(|last| last.id == unsaved.attempt_id) {
+                    last.outcome = Some(unsaved.sent.outcome.clone());
+                    last.answered_at = last.answered_at.or(Some(unsaved.answered_at));
+                    mine.unsaved = true;
+                }
+                Facts::Mine(mine)
+            }
+            (facts, _) => facts,
+        }
+    }
+
+    fn is_mine(&self) -> bool {
+        matches!(&self.stored, Stored::Read(object) if object.spec.request.uid == self.origin.uid)
+            || matches!(self.stored, Stored::Unread)
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.facts(), Facts::Mine(mine) if mine.closed.is_some())
+    }
+
+    fn forget_record(&mut self) {
+        self.stored = Stored::NotRead;
+        self.record_name = None;
+        self.customer_ref = None;
+        self.memory = Memory::default();
+    }
+
+    async fn read_record(&mut self, ctx: &Context, name: &str) {
+        self.stored = match ctx.records.read(name).await {
+            Ok(Some(object)) => {
+                self.customer_ref = Some(object.spec.customer_ref.clone());
+                if object.spec.request.uid == self.origin.uid {
+                    ctx.records.remember(&self.origin.uid, name);
+                }
+                Stored::Read(Box::new(object))
+            }
+            Ok(None) => Stored::None,
+            Err(_) => Stored::Unread,
+        };
+        self.record_name = Some(name.to_owned());
+        self.memory = ctx.records.memory(name);
+    }
+
+    /// Reads the record again: somebody else wrote it, or nobody knows.
+    pub async fn read_again(&mut self, ctx: &Context) {
+        if let Some(name) = self.record_name.clone() {
+            self.read_record(ctx, &name).await;
+        }
+    }
+
+    /// Provider, id, record and credential, in the order in which each needs the one before.
+    async fn complete(&mut self, ctx: &Context) {
+        let name = ObjectRef::<OffboardingProvider>::new(&self.plan.provider).within(&self.origin.namespace);
+        match ctx.providers.get(&name) {
+            Some(object) => self.take_provider(ctx, &object).await,
+            None => self.provider = ProviderSeen::NotFound,
+        }
+        let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
+        self.customer_seen = self.find_customer(ctx, &keys, &connection).await;
+        if let (CustomerSeen::Known { reference }, Some(customer)) = (&self.customer_seen, &self.customer) {
+            self.customer_ref = Some(reference.clone());
+            if matches!(self.stored, Stored::NotRead) {
+                let name = keys.record_name(&connection.facts.account, customer);
+                self.read_record(ctx, &name).await;
+            }
+        }
+        if !self.is_closed() && matches!(self.customer_seen, CustomerSeen::Known { .. }) {
+            self.take_credentials(ctx).await;
+        }
+    }
+
+    /// Takes a provider object over, as it is written now.
+    pub async fn take_provider(&mut self, ctx: &Context, object: &OffboardingProvider) {
+        match ctx.connections.of(object).await {
+            Ok(connection) => {
+                self.provider = ProviderSeen::Found(Box::new(connection.facts.clone()));
+                self.connection = Some(connection);
+            }
+            Err(unusable) => {
+                self.provider = ProviderSeen::Unusable(unusable.reason);
+                self.connection = None;
+            }
+        }
+    }
+
+    async fn find_customer(&mut self, ctx: &Context, keys: &Keys, connection: &Connection) -> CustomerSeen {
+        let sealed = self.sealed_id(keys);
+        let customer = match (&sealed, &self.plan.customer) {
+            (Some(customer), _) => customer.clone(),
+            (None, CustomerSource::Literal(_)) if connection_is_personal(ctx, self) => {
+                return CustomerSeen::Refused(InvalidSpec::PersonalId);
+            }
+            (None, CustomerSource::Literal(customer)) => customer.clone(),
+            (None, CustomerSource::Secret(from)) => {
+                match secrets::customer_id(&ctx.api, &self.origin.namespace, from).await {
+                    Ok(customer) => customer,
+                    Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => {
+                        return CustomerSeen::SecretUnavailable;
+                    }
+                }
+            }
+            (None, CustomerSource::Sealed) => return CustomerSeen::NotAsked,
+        };
+        if !connection.profile.accepts_id(customer.expose()) {
+            return CustomerSeen::Refused(InvalidSpec::IdPattern);
+        }
+        let reference = keys.customer_ref(&customer);
+        self.customer = Some(customer);
+        CustomerSeen::Known { reference }
+    }
+
+    /// The id that the record holds; it wins over a changed Secret.
+    fn sealed_id(&self, keys: &Keys) -> Option<CustomerId> {
+        let Stored::Read(object) = &self.stored else { return None };
+        let sealed = object.spec.sealed_id.as_deref()?;
+        keys.unseal(&object.name_any(), &object.spec.request.uid, sealed).ok()
+    }
+
+    /// Reads the credential live. Where it cannot be used, the provider counts as unusable.
+    pub async fn take_credentials(&mut self, ctx: &Context) {
+        let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
+        let name =
+            ObjectRef::<OffboardingProvider>::new(&connection.facts.name).within(&connection.facts.namespace);
+        let Some(object) = ctx.providers.get(&name) else { return };
+        match credentials_of(ctx, &object, &connection, &keys).await {
+            Ok(in_use) => self.in_use = Some(in_use),
+            Err(reason) => {
+                self.in_use = None;
+                self.provider = ProviderSeen::Unusable(reason);
+            }
+        }
+    }
+
+    /// What was seen without looking at the customer.
+    #[must_use]
+    pub fn seen_without_a_look(&self) -> Observation {
+        Observation {
+            key_is_good: self.keys.is_some(),
+            provider: self.provider.clone(),
+            customer: self.customer_seen.clone(),
+            credential: self.in_use.as_ref().map(|in_use| in_use.reference.clone()),
+            look: None,
+            created_long_ago: false,
+            control: None,
+            checks: Vec::new(),
+        }
+    }
+
+    /// The request, as a record names it.
+    #[must_use]
+    pub fn record_request(&self) -> Option<RecordRequest> {
+        let ProviderSeen::Found(provider) = &self.provider else { return None };
+        Some(RecordRequest {
+            namespace: self.origin.namespace.clone(),
+            name: self.origin.name.clone(),
+            uid: self.origin.uid.clone(),
+            target: self.plan.target.clone(),
+            mode: mode_of(&self.plan, provider).ok()?,
+        })
+    }
+
+    /// The provider object, as a record names it.
+    #[must_use]
+    pub fn record_provider(&self) -> Option<RecordProvider> {
+        let ProviderSeen::Found(provider) = &self.provider else { return None };
+        Some(RecordProvider {
+            kind: "OffboardingProvider".to_owned(),
+            namespace: provider.namespace.clone(),
+            name: provider.name.clone(),
+            uid: provider.uid.clone(),
+            base_url: provider.base_url.clone(),
+            environment: provider.environment,
+        })
+    }
+}
+
+fn connection_is_personal(ctx: &Context, case: &Case) -> bool {
+    let name = ObjectRef::<OffboardingProvider>::new(&case.plan.provider).within(&case.origin.namespace);
+    ctx.providers.get(&name).is_some_and(|object| object.spec.id_class == IdClass::Personal)
+}
+
+/// Reads a provider object's credentials, and checks what can be checked without a call.
+///
+/// # Errors
+/// The reason that its condition `Ready` shows.
+pub async fn credentials_of(
+    ctx: &Context,
+    object: &OffboardingProvider,
+    connection: &Connection,
+    keys: &Keys,
+) -> Result<InUse, ProviderReason> {
+    let namespace = object.namespace().unwrap_or_default();
+    let read =
+        secrets::values(&ctx.api, &namespace, secrets::CREDENTIALS_TYPE, &object.spec.credentials).await;
+    let secrets::Values { values, version } = read.map_err(|_| ProviderReason::SecretUnavailable)?;
+    let named: Vec<&[u8]> =
+        values.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]).collect();
+    let reference = keys.credential(&named);
+    let credentials = Credentials::new(values, version).map_err(|_| ProviderReason::SecretInvalid)?;
+    connection.provider.accepts(&credentials).map_err(|failure| reason_of(&failure))?;
+    Ok(InUse { credentials, reference })
+}
+
+fn reason_of(failure: &Failure) -> ProviderReason {
+    use crate::domain::{Cause, CauseWord};
+    match failure.cause {
+        CauseWord::Ours(Cause::EnvironmentMismatch) => ProviderReason::EnvironmentMismatch,
+        CauseWord::Ours(Cause::SecretUnavailable) => ProviderReason::SecretUnavailable,
+        _ => ProviderReason::SecretInvalid,
+    }
+}

@@ -1,0 +1,314 @@
+//! From a provider object to something that can be asked: profile, endpoint, limiter. Built once for each generation.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use secrecy::SecretString;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::{api_server::ApiServer, context::Timing, secrets};
+use crate::{
+    api::{Limits, OffboardingProvider, ProviderReason},
+    domain::{Failure, ProviderFacts},
+    providers::{
+        LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
+        http::{
+            CircuitState, ClientIdentity, Egress, Endpoint, EndpointParts, EndpointProblem, Limiter,
+            ReadClient, Reservation,
+        },
+        load,
+    },
+};
+
+/// One provider object, ready to be asked.
+pub struct Connection {
+    /// What the decision may know of it.
+    pub facts: ProviderFacts,
+    /// What its profile says.
+    pub profile: Arc<LoadedProfile>,
+    /// The engine, reading in its turn.
+    pub provider: Provider,
+    /// Where requests go.
+    pub endpoint: Arc<Endpoint>,
+    /// How fast, shared by all generations of the object.
+    pub limiter: Arc<Limiter>,
+    client: ReadClient,
+    /// The version of the credential that the control request last succeeded with.
+    probed: Mutex<Option<String>>,
+    /// Whether the circuit was open, and a pause ran, when it was last told.
+    told: Mutex<(bool, bool)>,
+}
+
+/// Why a provider object cannot be used, for its condition `Ready`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    pub reason: ProviderReason,
+    /// Which field, which column, what is wrong; no secret.
+    pub message: String,
+}
+
+/// The connections of this process, by the provider objects' uids.
+pub struct Connections {
+    api: ApiServer,
+    egress: Egress,
+    timing: Timing,
+    cached: Mutex<HashMap<String, Cached>>,
+    /// Generation and readiness of each provider object, as the requests were last told.
+    told: Mutex<HashMap<String, (i64, bool)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Cached {
+    version: String,
+    limiter: Arc<Limiter>,
+    connection: Result<Arc<Connection>, Unusable>,
+}
+
+impl Connections {
+    /// No connection yet; `egress` is what the installation allows.
+    #[must_use]
+    pub fn new(api: ApiServer, egress: Egress, timing: Timing) -> Self {
+        Self { api, egress, timing, cached: Mutex::default(), told: Mutex::default() }
+    }
+
+    /// The connection of a provider object as it is written in this generation.
+    ///
+    /// # Errors
+    /// `Unusable`: the platform team mends the object.
+    pub async fn of(&self, object: &OffboardingProvider) -> Result<Arc<Connection>, Unusable> {
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let identity = self.client_identity(object).await?;
+        let certificate = identity.as_ref().map_or("", |(_, version)| version);
+        let version = format!("{}/{certificate}", object.metadata.generation.unwrap_or_default());
+        if let Some(connection) = self.cached(&uid, &version) {
+            return connection;
+        }
+        let limiter = self.limiter(&uid);
+        let connection = self
+            .build(object, identity.as_ref().map(|(identity, _)| identity), limiter.clone())
+            .map(Arc::new);
+        let cached = Cached { version, limiter, connection: connection.clone() };
+        lock(&self.cached).insert(uid, cached);
+        connection
+    }
+
+    /// Whether a provider object's generation or readiness are others than at the last call.
+    #[must_use]
+    pub fn is_news(&self, uid: &str, generation: i64, ready: bool) -> bool {
+        lock(&self.told).insert(uid.to_owned(), (generation, ready)) != Some((generation, ready))
+    }
+
+    /// Forgets a provider object that is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.cached).remove(uid);
+    }
+
+    fn cached(&self, uid: &str, version: &str) -> Option<Result<Arc<Connection>, Unusable>> {
+        let cached = lock(&self.cached);
+        cached.get(uid).filter(|cached| cached.version == version).map(|cached| cached.connection.clone())
+    }
+
+    /// The limiter outlives a generation: a pause that the provider asked for is not forgotten because a field changed.
+    fn limiter(&self, uid: &str) -> Arc<Limiter> {
+        let cached = lock(&self.cached);
+        let kept = cached.get(uid).map(|cached| cached.limiter.clone());
+        kept.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()))
+    }
+
+    /// What is left of a pause that the provider asked for before this process began.
+    fn paused_for(&self, object: &OffboardingProvider) -> Option<Duration> {
+        let until = object.status.as_ref()?.paused_until?;
+        Duration::try_from(until.duration_since((self.egress.clock)())).ok()
+    }
+
+    async fn client_identity(
+        &self,
+        object: &OffboardingProvider,
+    ) -> Result<Option<(ClientIdentity, String)>, Unusable> {
+        let Some(wanted) = object.spec.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref()) else {
+            return Ok(None);
+        };
+        let unavailable = || {
+            Unusable {
+            reason: ProviderReason::SecretUnavailable,
+            message: "`spec.tls.clientCertificate`: not available; it must be a Secret of type kubernetes.io/tls with tls.crt and tls.key".to_owned(),
+        }
+        };
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let secret =
+            secrets::read(&self.api, namespace, secrets::CERTIFICATE_TYPE, &wanted.secret_name).await;
+        let secret = secret.map_err(|_| unavailable())?;
+        let text = |key| secrets::entry(&secret, key).and_then(|bytes| String::from_utf8(bytes).ok());
+        let (Some(certificates), Some(key)) = (text("tls.crt"), text("tls.key")) else {
+            return Err(unavailable());
+        };
+        let identity = ClientIdentity { certificates, key: SecretString::from(key) };
+        Ok(Some((identity, secrets::version_of(&secret))))
+    }
+
+    fn build(
+        &self,
+        object: &OffboardingProvider,
+        identity: Option<&ClientIdentity>,
+        limiter: Arc<Limiter>,
+    ) -> Result<Connection, Unusable> {
+        let spec = &object.spec;
+        let profile = profile_of(object)?;
+        let parts = EndpointParts {
+            base_url: &spec.base_url,
+            allowed_cidrs: &spec.allowed_cidrs,
+            ca_bundle: spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref()),
+            client_identity: identity,
+        };
+        let endpoint = Arc::new(Endpoint::new(parts, &self.egress).map_err(|problem| unusable(&problem))?);
+        limiter.configure(limits_of(object, &profile));
+        if let Some(left) = self.paused_for(object) {
+            limiter.pause(left);
+        }
+        let client = ReadClient::new(endpoint.clone(), limiter.clone(), self.timing.request_deadline);
+        let provider = Provider::new(
+            profile.clone(),
+            endpoint.base_url().url().clone(),
+            spec.environment,
+            spec.checks.clone(),
+            Arc::new(client.clone()),
+        )
+        .map_err(|problems| invalid_profile("spec.checks", &problems))?;
+        let facts = facts_of(object, &profile, self.timing);
+        let (probed, told) = (Mutex::default(), Mutex::default());
+        Ok(Connection { facts, profile, provider, endpoint, limiter, client, probed, told })
+    }
+}
+
+impl Connection {
+    /// Whether the control request succeeded with this version of the credential.
+    #[must_use]
+    pub fn was_probed_with(&self, version: &str) -> bool {
+        lock(&self.probed).as_deref() == Some(version)
+    }
+
+    /// The control request succeeded.
+    pub fn probed_with(&self, version: &str) {
+        *lock(&self.probed) = Some(version.to_owned());
+    }
+
+    /// The control request failed.
+    pub fn not_probed(&self) {
+        *lock(&self.probed) = None;
+    }
+
+    /// Whether circuit or pause are others than at the last call.
+    #[must_use]
+    pub fn limiter_is_news(&self) -> bool {
+        let now = (self.limiter.circuit() != CircuitState::Closed, self.limiter.paused_for().is_some());
+        std::mem::replace(&mut *lock(&self.told), now) != now
+    }
+
+    /// The engine, reading under a reservation: it never waits for its turn.
+    #[must_use]
+    pub fn reserved(&self, reservation: Arc<AsyncMutex<Reservation>>) -> Provider {
+        self.provider.with_reader(Arc::new(Reserved { client: self.client.clone(), reservation }))
+    }
+}
+
+struct Reserved {
+    client: ReadClient,
+    reservation: Arc<AsyncMutex<Reservation>>,
+}
+
+impl Read for Reserved {
+    fn read(&self, request: PreparedRequest, _: &str) -> BoxFuture<'_, Result<Response, Failure>> {
+        async move { self.client.read_reserved(request, &mut *self.reservation.lock().await).await }.boxed()
+    }
+}
+
+fn profile_of(object: &OffboardingProvider) -> Result<Arc<LoadedProfile>, Unusable> {
+    let invalid = |message| Unusable { reason: ProviderReason::InvalidProfile, message };
+    match (&object.spec.profile, &object.spec.custom_profile) {
+        (Some(name), None) => built_in(name).ok_or_else(|| {
+            let names = built_in_names().join(", ");
+            invalid(format!("`spec.profile`: there is no built-in profile '{name}'; there are {names}"))
+        }),
+        (None, Some(custom)) => {
+            load(custom).map_err(|problems| invalid_profile("spec.customProfile", &problems))
+        }
+        _ => Err(invalid("exactly one of `spec.profile` and `spec.customProfile` must be set".to_owned())),
+    }
+}
+
+fn invalid_profile(field: &str, problems: &[ProfileProblem]) -> Unusable {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Unusable {
+        reason: ProviderReason::InvalidProfile,
+        message: shortened(&format!("`{field}`: {}", texts.join("; "))),
+    }
+}
+
+/// A condition's message has at most 1,024 characters.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 1000 {
+        text.to_owned()
+    } else {
+        text.chars().take(1000).chain("…".chars()).collect()
+    }
+}
+
+fn unusable(problem: &EndpointProblem) -> Unusable {
+    let reason = match problem {
+        EndpointProblem::BaseUrl(_)
+        | EndpointProblem::HostNotAllowed
+        | EndpointProblem::InvalidCidr { .. } => ProviderReason::HostNotAllowed,
+        EndpointProblem::InvalidCaBundle(_)
+        | EndpointProblem::InvalidClientCertificate(_)
+        | EndpointProblem::Client => ProviderReason::InvalidProfile,
+    };
+    Unusable { reason, message: shortened(&problem.to_string()) }
+}
+
+/// The object's limits, cut to the profile's maximum; the profile's default where it says nothing.
+fn limits_of(object: &OffboardingProvider, profile: &LoadedProfile) -> Limits {
+    let known = &profile.source().limits;
+    let wanted = object.spec.limits.unwrap_or(known.default);
+    let Some(most) = known.max else { return wanted };
+    Limits {
+        requests_per_minute: wanted.requests_per_minute.min(most.requests_per_minute),
+        burst: wanted.burst.min(most.burst),
+        max_in_flight: wanted.max_in_flight.min(most.max_in_flight),
+    }
+}
+
+fn facts_of(object: &OffboardingProvider, profile: &LoadedProfile, timing: Timing) -> ProviderFacts {
+    let spec = &object.spec;
+    let declared = Arc::new(profile.declared().clone());
+    let verify = spec.verify.unwrap_or(profile.source().verify.default);
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    ProviderFacts {
+        namespace: text(&object.metadata.namespace),
+        name: text(&object.metadata.name),
+        uid: text(&object.metadata.uid),
+        base_url: spec.base_url.clone(),
+        account: spec.account.clone(),
+        environment: spec.environment,
+        allowed_modes: spec.allowed_modes.clone(),
+        checks: spec.checks.clone(),
+        approvals_required: spec.approvals.required.unsigned_abs(),
+        separation_of_duties: spec.approvals.separation_of_duties,
+        recheck_interval: spec.recheck_interval.0.max(Duration::from_secs(10)),
+        confirmations: verify.confirmations.max(1).unsigned_abs(),
+        verify_interval: verify.interval.0.max(Duration::from_millis(100)),
+        verify_deadline: verify.deadline.0,
+        suspended: spec.suspend,
+        settle_window: timing.send_deadline
+            + timing.request_deadline
+            + declared.max_request_lifetime
+            + declared.consistency_lag,
+        declared,
+    }
+}

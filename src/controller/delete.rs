@@ -1,0 +1,434 @@
+//! The destructive path, step by step. Each step can only say no; none can choose something else.
+//!
+//! reserve → intent → look again and read everything live → permit → send once → outcome
+//!
+//! It runs in a task of its own that neither a dropped reconcile nor SIGTERM cancels. What it cannot hand back, it writes down.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::ResourceExt as _;
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::Instant,
+};
+
+use super::{
+    api_server::ApiError,
+    case::{Case, InUse, Stored, Unsaved, credentials_of},
+    connection::Connection,
+    context::Shared,
+    error::Error,
+    observe::look_of,
+    perform::{Performed, later},
+    secrets,
+};
+use crate::{
+    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RecordProvider, RecordRequest},
+    domain::{
+        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live, Next,
+        Observation, Order, Outcome, Plan, ProviderSeen, Sent, Waiting, grant, nothing_changed,
+    },
+    evidence::{
+        Keys,
+        record::{self, Intent},
+    },
+    failpoint,
+    providers::{
+        Captured, IdempotencySeed,
+        http::{Reservation, SendDeadline, SendResult, send},
+    },
+};
+
+/// Requests to the provider between the gates and the outcome: the second look and the call. A control request after a 403 is
+/// paid off by those who come later.
+const REQUESTS: u32 = 2;
+
+/// How long to wait for a turn at the provider before an intent is written.
+const TURN: Duration = Duration::from_secs(20);
+
+/// How old the live reads may be when the permit is given.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Pause between two tries to write an outcome down.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Everything that the task needs, taken out of the case.
+struct Errand {
+    ctx: Shared,
+    connection: Arc<Connection>,
+    keys: Arc<Keys>,
+    plan: Plan,
+    order: Order,
+    checks: Vec<CheckSeen>,
+    in_use: InUse,
+    customer: CustomerId,
+    customer_ref: String,
+    request: RecordRequest,
+    provider: RecordProvider,
+    record_name: String,
+    stored: Option<OffboardingRecord>,
+}
+
+/// What came of it.
+enum Came {
+    /// Nothing was written, because the provider would have to be waited for.
+    NotNow(Failure),
+    /// Nothing was written, because the API server refused it: a quota, a missing right, an older CRD.
+    Refused,
+    /// Somebody else wrote, or nobody knows whether we did: the record says.
+    LockLost,
+    /// The intent stands in this record, and this is what became of it.
+    Told(Box<OffboardingRecord>, Box<Unsaved>),
+    /// The same, and it is written down already.
+    Written(Box<OffboardingRecord>),
+}
+
+/// Carries a deletion out.
+///
+/// # Errors
+/// `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window decides.
+pub async fn delete(
+    ctx: &Shared,
+    case: &mut Case,
+    order: &Order,
+    checks: &[CheckSeen],
+) -> Result<Performed, Error> {
+    if ctx.stopping.is_cancelled() {
+        return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
+    }
+    let Some(errand) = errand(ctx, case, order, checks) else { return Err(Error::Incomplete) };
+    ctx.records.remember(&case.origin.uid, &errand.record_name);
+    let (tell, told) = oneshot::channel();
+    ctx.sends.spawn(errand.run(tell));
+    match told.await.map_err(|_| Error::SendTask)? {
+        Came::NotNow(failure) => return Ok(later(failure)),
+        Came::Refused => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
+        Came::LockLost => case.read_again(ctx).await,
+        Came::Written(record) => case.stored = Stored::Read(record),
+        Came::Told(record, unsaved) => {
+            case.stored = Stored::Read(record);
+            case.unsaved = Some(*unsaved);
+        }
+    }
+    Ok(Performed::Done)
+}
+
+fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Option<Errand> {
+    Some(Errand {
+        ctx: ctx.clone(),
+        connection: case.connection.clone()?,
+        keys: case.keys.clone()?,
+        plan: case.plan.clone(),
+        order: order.clone(),
+        checks: checks.to_vec(),
+        in_use: case.in_use.clone()?,
+        customer: case.customer.clone()?,
+        customer_ref: case.customer_ref.clone()?,
+        request: case.record_request()?,
+        provider: case.record_provider()?,
+        record_name: case.record_name.clone()?,
+        stored: match &case.stored {
+            Stored::Read(stored) => Some(stored.as_ref().clone()),
+            Stored::None => None,
+            Stored::NotRead | Stored::Unread => return None,
+        },
+    })
+}
+
+/// Nothing changed since the intent.
+struct Permitted {
+    captured: Captured,
+    /// When the live reads began.
+    read_at: Instant,
+}
+
+impl Errand {
+    async fn run(self, tell: oneshot::Sender<Came>) {
+        let came = match self.reserve().await {
+            Err(failure) => Came::NotNow(failure),
+            Ok(reservation) => self.with_a_turn(reservation).await,
+        };
+        if let Came::Told(record, unsaved) = came {
+            let at_once = matches!(unsaved.sent.outcome, Outcome::Unknown(_));
+            match (at_once, tell.is_closed()) {
+                (false, false) => self.hand_back(tell, record, unsaved).await,
+                _ => {
+                    let record = self.write_down(*record, &unsaved).await;
+                    let _ = tell.send(Came::Written(Box::new(record)));
+                }
+            }
+        } else {
+            let _ = tell.send(came);
+        }
+    }
+
+    /// Where nobody listens any more, it is written down here.
+    async fn hand_back(
+        &self,
+        tell: oneshot::Sender<Came>,
+        record: Box<OffboardingRecord>,
+        unsaved: Box<Unsaved>,
+    ) {
+        if let Err(Came::Told(record, unsaved)) = tell.send(Came::Told(record, unsaved)) {
+            self.write_down(*record, &unsaved).await;
+        }
+    }
+
+    async fn reserve(&self) -> Result<Arc<Mutex<Reservation>>, Failure> {
+        let limiter = &self.connection.limiter;
+        let reservation = limiter.reserve(REQUESTS, self.in_use.credentials.version(), TURN).await?;
+        Ok(Arc::new(Mutex::new(reservation)))
+    }
+
+    async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
+        let begun = Instant::now();
+        let attempt_id = uuid::Uuid::new_v4().to_string();
+        let record = match self.write_intent(&attempt_id, begun).await {
+            Ok(record) => record,
+            Err(came) => return came,
+        };
+        failpoint!("intent.after");
+        let sent = match self.permitted(&reservation).await {
+            Ok(permitted) => self.send(begun, &reservation, &permitted, last_n(&record)).await,
+            Err(failure) => Sent::not_sent(failure),
+        };
+        self.tell_the_log(&sent);
+        Came::Told(Box::new(record), Box::new(Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() }))
+    }
+
+    /// Writes the intent: the record's create is the lock, a further attempt replaces exactly what was read. Without a usable
+    /// answer the record is read: if its last attempt is ours, and the deadline has not passed, we have it.
+    async fn write_intent(&self, attempt_id: &str, begun: Instant) -> Result<OffboardingRecord, Came> {
+        let Some(intent) = self.intent(attempt_id) else { return Err(Came::Refused) };
+        let spec = record::with_intent(self.stored.as_ref().map(|stored| &stored.spec), &intent, &self.keys);
+        match &self.stored {
+            None => {
+                failpoint!("intent.create.before");
+            }
+            Some(_) => {
+                failpoint!("intent.put.before");
+            }
+        }
+        match self.ctx.records.write(&self.record_name, self.stored.as_ref(), spec, &self.keys).await {
+            Ok(written) => Ok(written),
+            Err(ApiError::AlreadyExists | ApiError::Conflict | ApiError::Unanswered) => {
+                let Ok(Some(found)) = self.ctx.records.read(&self.record_name).await else {
+                    return Err(Came::LockLost);
+                };
+                let ours = found.spec.attempts.last().is_some_and(|attempt| attempt.id == attempt_id);
+                let in_time = begun.elapsed() < self.ctx.timing.send_deadline;
+                if ours && in_time && !found.spec.closed { Ok(found) } else { Err(Came::LockLost) }
+            }
+            Err(error) => {
+                tracing::warn!(record = self.record_name, %error, "no intent could be written, nothing is sent");
+                Err(Came::Refused)
+            }
+        }
+    }
+
+    fn intent(&self, attempt_id: &str) -> Option<Intent> {
+        let nonce: [u8; crate::evidence::SEAL_NONCE_BYTES] = nonce()?;
+        Some(Intent {
+            request: self.request.clone(),
+            provider: self.provider.clone(),
+            account: self.connection.facts.account.clone(),
+            customer_ref: self.customer_ref.clone(),
+            sealed_id: self.keys.seal(&self.record_name, &self.request.uid, &self.customer, nonce).ok()?,
+            attempt_id: attempt_id.to_owned(),
+            by: self.ctx.process.clone(),
+            step: self.connection.facts.declared.step.clone(),
+            plan_hash: self.order.plan_hash.clone(),
+            profile_hash: self.connection.facts.declared.profile_hash.clone(),
+            fingerprint: self.order.fingerprint.0.clone(),
+            credential: self.in_use.reference.clone(),
+            at: (self.ctx.clock)(),
+        })
+    }
+
+    /// Looks at the customer once more, then reads everything else live and at once. Anything off or unanswered: no.
+    async fn permitted(&self, reservation: &Arc<Mutex<Reservation>>) -> Result<Permitted, Failure> {
+        let provider = self.connection.reserved(reservation.clone());
+        failpoint!("relook.before");
+        let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;
+        failpoint!("relook.after");
+        let look = look_of(&self.keys, &sighting);
+        let read_at = Instant::now();
+        let (plan, (provider, credential), customer) =
+            futures::join!(self.request_now(), self.provider_now(), self.customer_now());
+        failpoint!("reread.after");
+        let seen = Observation {
+            key_is_good: true,
+            provider,
+            customer,
+            credential,
+            look: Some(look),
+            created_long_ago: false,
+            control: None,
+            checks: self.checks.clone(),
+        };
+        nothing_changed(&self.order, &self.in_use.reference, &Live { plan: plan.as_ref(), seen: &seen })?;
+        Ok(Permitted { captured: sighting.captured, read_at })
+    }
+
+    /// The request as it is now; one that is deleted, being deleted, or re-created under its name is withdrawn.
+    async fn request_now(&self) -> Option<Plan> {
+        let found = self
+            .ctx
+            .api
+            .get::<CustomerOffboarding>(&self.request.namespace, &self.request.name)
+            .await
+            .ok()?;
+        let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
+        let Some(found) = found else { return Some(withdrawn) };
+        let same =
+            found.uid().as_deref() == Some(&self.request.uid) && found.metadata.deletion_timestamp.is_none();
+        if same { Plan::new(&self.request.uid, &found.spec).ok() } else { Some(withdrawn) }
+    }
+
+    async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
+        let facts = &self.connection.facts;
+        let Ok(found) = self.ctx.api.get::<OffboardingProvider>(&facts.namespace, &facts.name).await else {
+            return (ProviderSeen::Found(Box::new(facts.clone())), None);
+        };
+        let Some(found) = found else { return (ProviderSeen::NotFound, None) };
+        let credential = credentials_of(&self.ctx, &found, &self.connection, &self.keys).await;
+        let seen = match self.ctx.connections.of(&found).await {
+            Ok(connection) => ProviderSeen::Found(Box::new(connection.facts.clone())),
+            Err(unusable) => ProviderSeen::Unusable(unusable.reason),
+        };
+        (seen, credential.ok().map(|in_use| in_use.reference))
+    }
+
+    /// The id as it is now: where a Secret holds it, it must still be the one that was looked at.
+    async fn customer_now(&self) -> CustomerSeen {
+        let known = CustomerSeen::Known { reference: self.customer_ref.clone() };
+        match &self.plan.customer {
+            CustomerSource::Literal(_) | CustomerSource::Sealed => known,
+            CustomerSource::Secret(from) => {
+                match secrets::customer_id(&self.ctx.api, &self.request.namespace, from).await {
+                    Ok(customer) => CustomerSeen::Known { reference: self.keys.customer_ref(&customer) },
+                    Err(_) => CustomerSeen::SecretUnavailable,
+                }
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        begun: Instant,
+        reservation: &Arc<Mutex<Reservation>>,
+        permitted: &Permitted,
+        n: i64,
+    ) -> Sent {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let seed = IdempotencySeed { request_uid: &self.request.uid, target: &self.request.target, n };
+        let provider = &self.connection.provider;
+        let request = match provider.prepare_delete(
+            &self.in_use.credentials,
+            &self.customer,
+            &permitted.captured,
+            &seed,
+        ) {
+            Ok(request) => request,
+            Err(failure) => return Sent::not_sent(failure),
+        };
+        let timing = self.ctx.timing;
+        if permitted.read_at.elapsed() > FRESH {
+            return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
+        }
+        let Ok(permit) = grant(begun.elapsed(), timing.send_deadline) else {
+            return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
+        };
+        failpoint!("permit.granted");
+        let deadline =
+            SendDeadline { first_byte_before: begun + timing.send_deadline, total: timing.request_deadline };
+        tracing::info!(record = self.record_name, request = self.request.uid, "sending the deletion, once");
+        reservation.lock().await.spend();
+        let result = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock).await;
+        failpoint!("send.done");
+        reservation.lock().await.report(result.heard((self.ctx.clock)()));
+        let sent = self.read(result, &permitted.captured).await;
+        self.restricted_or_unauthorized(sent, reservation).await
+    }
+
+    async fn read(&self, result: SendResult, captured: &Captured) -> Sent {
+        match result {
+            SendResult::NotSent(failure) => Sent::not_sent(failure),
+            SendResult::Unknown { failure, sent_at } => Sent {
+                outcome: Outcome::Unknown(failure.clone()),
+                sent_at: Some(sent_at),
+                ..Sent::not_sent(failure)
+            },
+            SendResult::Answered { response, sent_at } => {
+                let now = (self.ctx.clock)();
+                self.connection.provider.read_sent(response, &self.customer, captured, sent_at, now).await
+            }
+        }
+    }
+
+    /// A 403 has two meanings: this customer is restricted, or the credential may not. The control request tells them apart.
+    async fn restricted_or_unauthorized(&self, sent: Sent, reservation: &Arc<Mutex<Reservation>>) -> Sent {
+        let Outcome::Rejected(failure) = &sent.outcome else { return sent };
+        if failure.class != Class::Forbidden {
+            return sent;
+        }
+        let provider = self.connection.reserved(reservation.clone());
+        let control = provider.control(&self.in_use.credentials, (self.ctx.clock)()).await;
+        let outcome = match control {
+            Control::Good => sent.outcome.clone(),
+            Control::Bad(bad) if matches!(bad.class, Class::Auth | Class::Forbidden) => {
+                Outcome::Rejected(Failure::new(Class::Auth, Cause::AccessDenied))
+            }
+            Control::Bad(_) => Outcome::Unknown(Failure::new(Class::Transient, Cause::OutcomeUnknown)),
+        };
+        Sent { outcome, ..sent }
+    }
+
+    /// Writes an outcome down, with fresh reads, until it is recorded or the process ends. Never moves one back.
+    async fn write_down(&self, mut record: OffboardingRecord, unsaved: &Unsaved) -> OffboardingRecord {
+        failpoint!("outcome.put.before");
+        loop {
+            let forward =
+                record::with_outcome(&record.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at);
+            let Some(spec) = forward else { return record };
+            match self.ctx.records.write(&self.record_name, Some(&record), spec, &self.keys).await {
+                Ok(written) => {
+                    failpoint!("outcome.put.after");
+                    return written;
+                }
+                Err(error) => {
+                    tracing::warn!(record = self.record_name, %error, "the outcome is not written down yet")
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+            if let Ok(Some(found)) = self.ctx.records.read(&self.record_name).await {
+                record = found;
+            }
+        }
+    }
+
+    fn tell_the_log(&self, sent: &Sent) {
+        let failure = sent.outcome.failure();
+        self.ctx.metrics.sent(&self.connection.profile.source().name, sent.outcome.word());
+        tracing::info!(
+            record = self.record_name,
+            request = self.request.uid,
+            outcome = %sent.outcome.word(),
+            class = failure.map(|failure| failure.class.as_str()),
+            cause = failure.map(|failure| failure.cause.as_str()),
+            status = sent.http_status,
+            "what became of the deletion"
+        );
+    }
+}
+
+fn last_n(record: &OffboardingRecord) -> i64 {
+    record.spec.attempts.last().map_or(0, |attempt| attempt.n)
+}
+
+fn nonce<const N: usize>() -> Option<[u8; N]> {
+    use ring::rand::{SecureRandom, SystemRandom};
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,26 @@
+//! The imperative shell: watch, observe, decide, perform, save. The only room that talks to Kubernetes.
+
+mod api_server;
+mod case;
+mod connection;
+mod context;
+mod delete;
+mod error;
+mod events;
+mod installation;
+mod observe;
+mod orphan;
+mod perform;
+mod provider_object;
+mod reconcile;
+mod records;
+mod run;
+mod save;
+mod secrets;
+
+pub use api_server::{ApiError, ApiServer};
+pub use context::{Context, Shared, Timing};
+pub use error::Error;
+pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};
+pub use run::{Clients, Settings, run};
+pub use secrets::{CREDENTIALS_TYPE, CUSTOMER_ID_TYPE};

@@ -1,0 +1,220 @@
+//! One pass over one provider object: can it be used, does it answer, and who is to be told.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{ResourceExt as _, api::ObjectMeta, runtime::controller::Action, runtime::reflector::ObjectRef};
+
+use super::{
+    case::credentials_of,
+    connection::{Connection, Unusable},
+    context::Shared,
+    error::Error,
+};
+use crate::{
+    api::{
+        Condition, CustomerOffboarding, OffboardingProvider, ProviderConditionType, ProviderReason,
+        ProviderStatus, Truth,
+    },
+    domain::{Class, Control, answer},
+    providers::http::{CircuitState, OpenedBy},
+};
+
+/// A provider object that is not ready is looked at again after this long: a mended Secret is noticed within it.
+const WHILE_NOT_READY: Duration = Duration::from_secs(25);
+
+/// One that is ready needs no visit of its own.
+const WHILE_READY: Duration = Duration::from_secs(280);
+
+/// What was found out about a provider object.
+struct Health {
+    profile_hash: Option<String>,
+    reason: ProviderReason,
+    message: String,
+    circuit: Option<OpenedBy>,
+    paused_for: Option<Duration>,
+}
+
+/// One pass over one provider object.
+///
+/// # Errors
+/// `SaveStatus`.
+pub async fn reconcile(object: Arc<OffboardingProvider>, ctx: Shared) -> Result<Action, Error> {
+    let health = examine(&ctx, &object).await;
+    let ready = health.reason == ProviderReason::ProbeSucceeded;
+    let generation = object.metadata.generation.unwrap_or_default();
+    let previous = object.status.clone().unwrap_or_default();
+    let status = status_of(&health, generation, &previous, (ctx.clock)());
+    if status != previous {
+        put(&ctx, &object, status).await?;
+    }
+    let uid = object.uid().ok_or(Error::Incomplete)?;
+    if ctx.connections.is_news(&uid, generation, ready) {
+        tracing::info!(provider = object.name_any(), reason = %health.reason, "provider object: {}", health.message);
+        wake_requests(&ctx, &object);
+    }
+    Ok(Action::requeue(if ready { WHILE_READY } else { WHILE_NOT_READY }))
+}
+
+async fn examine(ctx: &Shared, object: &OffboardingProvider) -> Health {
+    let connection = match ctx.connections.of(object).await {
+        Ok(connection) => connection,
+        Err(Unusable { reason, message }) => {
+            return Health { profile_hash: None, reason, message, circuit: None, paused_for: None };
+        }
+    };
+    let (reason, message) = probe(ctx, object, &connection).await;
+    Health {
+        profile_hash: Some(connection.profile.hash().to_owned()),
+        reason,
+        message,
+        circuit: match connection.limiter.circuit() {
+            CircuitState::Closed => None,
+            CircuitState::Open { because, .. } => Some(because),
+            CircuitState::HalfOpen => previous_circuit(object),
+        },
+        paused_for: connection.limiter.paused_for(),
+    }
+}
+
+/// A half-open circuit is told as it was.
+fn previous_circuit(object: &OffboardingProvider) -> Option<OpenedBy> {
+    let conditions = &object.status.as_ref()?.conditions;
+    let open =
+        conditions.iter().find(|condition| condition.type_ == ProviderConditionType::CircuitOpen.as_str())?;
+    match (open.status, open.reason.as_str()) {
+        (Truth::True, "AuthFailed") => Some(OpenedBy::Auth),
+        (Truth::True, _) => Some(OpenedBy::Transient),
+        _ => None,
+    }
+}
+
+/// The control request, where this credential and generation were not probed well yet.
+async fn probe(
+    ctx: &Shared,
+    object: &OffboardingProvider,
+    connection: &Connection,
+) -> (ProviderReason, String) {
+    let Some(keys) = ctx.installation.keys().await else {
+        return (ProviderReason::ControlFailed, "the installation key is not available".to_owned());
+    };
+    let in_use = match credentials_of(ctx, object, connection, &keys).await {
+        Ok(in_use) => in_use,
+        Err(reason) => return (reason, credential_problem(reason).to_owned()),
+    };
+    let version = in_use.credentials.version();
+    let closed = connection.limiter.circuit() == CircuitState::Closed;
+    if closed && connection.was_probed_with(version) {
+        return (ProviderReason::ProbeSucceeded, "the control request succeeded".to_owned());
+    }
+    match connection.provider.control(&in_use.credentials, (ctx.clock)()).await {
+        Control::Good => {
+            connection.probed_with(version);
+            (ProviderReason::ProbeSucceeded, "the control request succeeded".to_owned())
+        }
+        Control::Bad(failure) => {
+            connection.not_probed();
+            let reason = if failure.class == Class::Auth {
+                ProviderReason::AuthFailed
+            } else {
+                ProviderReason::ControlFailed
+            };
+            (reason, format!("the control request failed: {}", answer(&failure)))
+        }
+    }
+}
+
+fn credential_problem(reason: ProviderReason) -> &'static str {
+    match reason {
+        ProviderReason::SecretUnavailable => {
+            "a credential is not available; create it with `kubectl create secret generic NAME --type=offboarding.dev/credentials --from-file=…`"
+        }
+        ProviderReason::EnvironmentMismatch => {
+            "the credential belongs to another environment than `spec.environment` says"
+        }
+        _ => "a credential is empty, longer than 8192 bytes, or contains characters not allowed in a header",
+    }
+}
+
+fn status_of(health: &Health, generation: i64, previous: &ProviderStatus, now: Timestamp) -> ProviderStatus {
+    let ready = health.reason == ProviderReason::ProbeSucceeded;
+    let (open, because, words) = match health.circuit {
+        None => (Truth::False, ProviderReason::Closed, "requests go out".to_owned()),
+        Some(OpenedBy::Auth) => (
+            Truth::True,
+            ProviderReason::AuthFailed,
+            "no request goes out: the credential was refused; mend the Secret".to_owned(),
+        ),
+        Some(OpenedBy::Transient) => (
+            Truth::True,
+            ProviderReason::RepeatedFailures,
+            "no request goes out after repeated failures; tried again after 15m".to_owned(),
+        ),
+    };
+    let told = [
+        (
+            ProviderConditionType::Ready,
+            if ready { Truth::True } else { Truth::False },
+            health.reason,
+            health.message.clone(),
+        ),
+        (ProviderConditionType::CircuitOpen, open, because, words),
+    ];
+    let conditions = told.map(|(type_, status, reason, message)| {
+        let before = previous
+            .conditions
+            .iter()
+            .find(|before| before.type_ == type_.as_str() && before.status == status);
+        Condition {
+            type_: type_.to_string(),
+            status,
+            reason: reason.to_string(),
+            message,
+            observed_generation: generation,
+            last_transition_time: before.map_or(now, |before| before.last_transition_time),
+        }
+    });
+    ProviderStatus {
+        observed_generation: Some(generation),
+        profile_hash: health.profile_hash.clone(),
+        paused_until: paused_until(health.paused_for, previous.paused_until, now),
+        conditions: conditions.to_vec(),
+        unknown: previous.unknown.clone(),
+    }
+}
+
+/// Whole seconds, and steady: the same pause is always told as the same moment.
+fn paused_until(left: Option<Duration>, before: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let until = now.saturating_add(left?).ok()?;
+    let steady =
+        before.filter(|before| before.duration_since(until).abs() < jiff::SignedDuration::from_secs(3));
+    steady.or_else(|| Timestamp::from_second(until.as_second() + 1).ok())
+}
+
+async fn put(ctx: &Shared, object: &OffboardingProvider, status: ProviderStatus) -> Result<(), Error> {
+    let namespace = object.namespace().ok_or(Error::Incomplete)?;
+    let metadata = ObjectMeta {
+        name: object.metadata.name.clone(),
+        namespace: object.metadata.namespace.clone(),
+        uid: object.metadata.uid.clone(),
+        resource_version: object.metadata.resource_version.clone(),
+        ..ObjectMeta::default()
+    };
+    let replaced = OffboardingProvider { metadata, spec: object.spec.clone(), status: Some(status) };
+    ctx.api.replace_status(&namespace, &replaced).await.map(|_| ()).map_err(Error::SaveStatus)
+}
+
+/// Everything that waits for this provider object looks again.
+fn wake_requests(ctx: &Shared, object: &OffboardingProvider) {
+    let names_it = |request: &CustomerOffboarding| {
+        request.namespace() == object.namespace()
+            && request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any())
+    };
+    let requests = ctx.requests.state();
+    ctx.wake(
+        requests
+            .iter()
+            .filter(|request| names_it(request))
+            .map(|request| ObjectRef::from_obj(request.as_ref())),
+    );
+}

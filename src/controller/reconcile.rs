@@ -1,0 +1,104 @@
+//! One pass over one request: observe, decide, perform, until there is something to wait for; then tell it.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
+
+use super::{
+    case::Case,
+    context::Shared,
+    error::{Error, Intervals, wake},
+    observe::observe,
+    perform::{Performed, perform},
+    save::{put, save},
+};
+use crate::{
+    api::CustomerOffboarding,
+    domain::{Blocked, Decision, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
+    failpoint,
+};
+
+/// More turns than any offboarding takes: so that one object cannot keep a slot.
+const MOST_TURNS: usize = 8;
+
+/// One pass over one request.
+///
+/// # Errors
+/// One variant for each step; `error_policy` says when to try again.
+pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<Action, Error> {
+    if object.status.as_ref().is_some_and(|status| status.finished) {
+        return Ok(Action::await_change());
+    }
+    failpoint!("reconcile.start");
+    let uid = object.uid().ok_or(Error::Incomplete)?;
+    let plan = match Plan::new(&uid, &object.spec) {
+        // Deleting a request withdraws it, also while a finalizer of somebody else keeps it.
+        Ok(plan) if object.metadata.deletion_timestamp.is_some() => Plan { wish: Wish::Withdrawn, ..plan },
+        Ok(plan) => plan,
+        Err(invalid) => return refuse(&ctx, &object, invalid).await,
+    };
+    let mut case = Case::of_request(&ctx, &object, plan).await?;
+    let decision = work(&ctx, &mut case).await?;
+    save(&ctx, &object, &case, &decision).await?;
+    wait_for_the_owner(&ctx, &object, &case, &decision);
+    failpoint!("reconcile.done");
+    Ok(next_pass(&ctx, &case, &decision, &uid))
+}
+
+/// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
+///
+/// # Errors
+/// As `perform`; `TooManyTurns`.
+pub async fn work(ctx: &Shared, case: &mut Case) -> Result<Decision, Error> {
+    let mut planned = None;
+    for _ in 0..MOST_TURNS {
+        let seen = observe(ctx, case).await;
+        let decision = decide(&case.plan, &case.facts(), &seen, &case.memory, ctx.now());
+        planned = decision.planned.or(planned);
+        let Next::Do(effect) = &decision.next else { return Ok(Decision { planned, next: decision.next }) };
+        if let Performed::Later(next) = perform(ctx, case, &seen, effect).await? {
+            return Ok(Decision { planned, next });
+        }
+    }
+    Err(Error::TooManyTurns)
+}
+
+/// When to come again.
+pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -> Action {
+    let intervals = match &case.provider {
+        ProviderSeen::Found(provider) => {
+            Intervals { recheck: provider.recheck_interval, verify: provider.verify_interval }
+        }
+        ProviderSeen::NotFound | ProviderSeen::Unusable(_) => {
+            Intervals { recheck: Duration::from_secs(300), verify: Duration::from_secs(10) }
+        }
+    };
+    if let (Next::Finished(_), Some(name)) = (&decision.next, &case.record_name) {
+        ctx.records.forget(&case.origin.uid, name);
+    }
+    let unanswered = matches!(&decision.next, Next::Wait(waiting) if waiting.is_without_an_answer());
+    let backoff = if unanswered { ctx.backoff.failed(object) } else { Duration::from_secs(1) };
+    if !unanswered {
+        ctx.backoff.succeeded(object);
+    }
+    wake(&decision.next, intervals, backoff, ctx.now().wall)
+        .map_or_else(Action::await_change, Action::requeue)
+}
+
+/// A duplicate goes on when the record that it waits for is closed.
+fn wait_for_the_owner(ctx: &Shared, object: &CustomerOffboarding, case: &Case, decision: &Decision) {
+    if let (Next::Stop(Blocked::Duplicate), Some(name)) = (&decision.next, &case.record_name) {
+        ctx.records.wait_for(name, ObjectRef::from_obj(object));
+        if !ctx.records.may_be_open(name) {
+            ctx.wake(ctx.records.waiting_for(name));
+        }
+    }
+}
+
+/// A spec that an older schema let in and that can never be carried out.
+async fn refuse(ctx: &Shared, object: &CustomerOffboarding, invalid: InvalidSpec) -> Result<Action, Error> {
+    let status =
+        crate::domain::refused(object.metadata.generation.unwrap_or_default(), invalid, (ctx.clock)());
+    put(ctx, object, status).await?;
+    Ok(Action::await_change())
+}

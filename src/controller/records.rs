@@ -1,0 +1,141 @@
+//! The records as this process reaches them: live by name, open ones from the watch, and who waits for whom.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use super::api_server::{ApiError, ApiServer};
+use crate::{
+    api::{CustomerOffboarding, OffboardingRecord, OffboardingRecordSpec},
+    domain::Memory,
+    evidence::{Keys, record},
+};
+
+/// The records in the operator's namespace.
+pub struct Records {
+    api: ApiServer,
+    namespace: String,
+    open: Store<OffboardingRecord>,
+    known: Mutex<Known>,
+}
+
+/// What this process knows beyond the records themselves. Lost on a restart, and nothing depends on it but speed and waits.
+#[derive(Default)]
+struct Known {
+    /// The record of a request, by the request's uid.
+    of_request: HashMap<String, String>,
+    /// What was seen of the customer of a record.
+    memories: HashMap<String, Memory>,
+    /// Requests that wait for a record to be closed.
+    waiting: HashMap<String, HashSet<ObjectRef<CustomerOffboarding>>>,
+}
+
+impl Records {
+    /// The records of one namespace; `open` is what the watch of unclosed ones keeps.
+    #[must_use]
+    pub fn new(api: ApiServer, namespace: String, open: Store<OffboardingRecord>) -> Self {
+        Self { api, namespace, open, known: Mutex::default() }
+    }
+
+    /// The record of a name, live.
+    ///
+    /// # Errors
+    /// As `ApiServer::get`.
+    pub async fn read(&self, name: &str) -> Result<Option<OffboardingRecord>, ApiError> {
+        self.api.get(&self.namespace, name).await
+    }
+
+    /// The name of a request's record, where this process has seen it: also when its customer id cannot be read any more.
+    #[must_use]
+    pub fn name_of(&self, request_uid: &str) -> Option<String> {
+        if let Some(name) = self.known().of_request.get(request_uid) {
+            return Some(name.clone());
+        }
+        let open = self.open.state();
+        open.iter().find(|record| record.spec.request.uid == request_uid)?.metadata.name.clone()
+    }
+
+    /// Open records of a request.
+    #[must_use]
+    pub fn open_of(&self, request_uid: &str) -> Vec<ObjectRef<OffboardingRecord>> {
+        let open = self.open.state();
+        let mine = open.iter().filter(|record| record.spec.request.uid == request_uid);
+        mine.map(|record| ObjectRef::from_obj(record.as_ref())).collect()
+    }
+
+    /// Signs and stores a record: creates it where there was none, else replaces exactly what was read.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `Conflict`: somebody else wrote. `Unanswered`: it may be written or not; read it.
+    pub async fn write(
+        &self,
+        name: &str,
+        read: Option<&OffboardingRecord>,
+        spec: OffboardingRecordSpec,
+        keys: &Keys,
+    ) -> Result<OffboardingRecord, ApiError> {
+        let spec = record::signed(spec, name, keys);
+        match read {
+            None => {
+                let metadata = ObjectMeta {
+                    name: Some(name.to_owned()),
+                    namespace: Some(self.namespace.clone()),
+                    ..ObjectMeta::default()
+                };
+                self.api.create(&self.namespace, &OffboardingRecord { metadata, spec }).await
+            }
+            Some(read) => {
+                let replaced = OffboardingRecord { metadata: read.metadata.clone(), spec };
+                self.api.replace(&self.namespace, &replaced).await
+            }
+        }
+    }
+
+    /// Remembers which record belongs to a request.
+    pub fn remember(&self, request_uid: &str, name: &str) {
+        self.known().of_request.insert(request_uid.to_owned(), name.to_owned());
+    }
+
+    /// What this process remembers of a record's customer.
+    #[must_use]
+    pub fn memory(&self, name: &str) -> Memory {
+        self.known().memories.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what was learned of a record's customer.
+    pub fn keep(&self, name: &str, memory: &Memory) {
+        self.known().memories.insert(name.to_owned(), memory.clone());
+    }
+
+    /// Forgets a customer that nothing more is to be done for.
+    pub fn forget(&self, request_uid: &str, name: &str) {
+        let mut known = self.known();
+        known.of_request.remove(request_uid);
+        known.memories.remove(name);
+    }
+
+    /// Notes that a request waits for a record to be closed.
+    pub fn wait_for(&self, name: &str, request: ObjectRef<CustomerOffboarding>) {
+        self.known().waiting.entry(name.to_owned()).or_default().insert(request);
+    }
+
+    /// Whether a record is open as far as the watch knows. One that was made a moment ago may be missing.
+    #[must_use]
+    pub fn may_be_open(&self, name: &str) -> bool {
+        self.open.get(&ObjectRef::new(name).within(&self.namespace)).is_some()
+    }
+
+    /// The requests that waited for a record; they are told once.
+    #[must_use]
+    pub fn waiting_for(&self, name: &str) -> Vec<ObjectRef<CustomerOffboarding>> {
+        self.known().waiting.remove(name).into_iter().flatten().collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,328 @@
+//! Watches, caches and controllers, wired; and the way to a clean end.
+
+use std::{
+    fmt::Debug,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, ResourceExt as _,
+    core::DeserializeGuard,
+    core::error_boundary::InvalidObject,
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt as _,
+        controller::{self, Action},
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::{sync::RwLock, sync::mpsc, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    api_server::{ApiServer, Namespaced},
+    connection::Connections,
+    context::{Context, Shared, Timing},
+    error::{Backoff, Error},
+    events::Events,
+    installation::Installation,
+    orphan, provider_object, reconcile,
+    records::Records,
+};
+use crate::{
+    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RETRY_ANNOTATION},
+    metrics::Metrics,
+    providers::http::Egress,
+};
+
+/// How many objects of a kind are worked on at once; the provider objects have caps of their own.
+const CONCURRENCY: u16 = 32;
+
+/// How often the installation key is looked at again.
+const KEY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What the command line and the environment say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub operator_namespace: String,
+    /// Names this process in the attempts that it makes.
+    pub process: String,
+    pub timing: Timing,
+    pub egress: Egress,
+    pub clock: fn() -> Timestamp,
+}
+
+/// Two clients of one API server: a read timeout would kill idle watches.
+#[derive(Clone)]
+pub struct Clients {
+    pub watches: Client,
+    pub calls: Client,
+}
+
+/// Runs the operator until `stopping` is cancelled, and then until every send has ended. `serve` is told the context.
+pub async fn run(
+    settings: Settings,
+    clients: Clients,
+    stopping: CancellationToken,
+    serve: impl FnOnce(Shared) -> BoxFuture<'static, ()>,
+) {
+    let api = ApiServer::new(clients.calls.clone());
+    let (requests, requests_writer) = reflector::store::<CustomerOffboarding>();
+    let (providers, providers_writer) = reflector::store::<OffboardingProvider>();
+    let (records, records_writer) = reflector::store::<OffboardingRecord>();
+    let (wake_requests, requests_woken) = mpsc::unbounded_channel();
+    let (wake_providers, providers_woken) = mpsc::unbounded_channel();
+    let (wake_records, records_woken) = mpsc::unbounded_channel();
+    let ctx = Arc::new(Context {
+        records: Records::new(api.clone(), settings.operator_namespace.clone(), records.clone()),
+        connections: Connections::new(api.clone(), settings.egress.clone(), settings.timing),
+        api,
+        operator_namespace: settings.operator_namespace.clone(),
+        events: Events::new(clients.calls.clone(), &settings.process),
+        process: settings.process,
+        clock: settings.clock,
+        started: Instant::now(),
+        timing: settings.timing,
+        installation: Installation::default(),
+        requests: requests.clone(),
+        providers: providers.clone(),
+        backoff: Backoff::default(),
+        sends: TaskTracker::new(),
+        stopping: stopping.clone(),
+        metrics: Metrics::default(),
+        wake_requests,
+        wake_providers,
+        wake_records,
+        synced: AtomicBool::new(false),
+    });
+    let serving = tokio::spawn(serve(ctx.clone()));
+    let key = tokio::spawn(keep_the_key(ctx.clone()));
+    until_there_is_a_key(&ctx).await;
+
+    let watched = clients.watches.clone();
+    let records_api =
+        Api::<DeserializeGuard<OffboardingRecord>>::namespaced(watched.clone(), &settings.operator_namespace);
+    let record_stream = watch(records_api, "spec.closed!=true", records_writer, closed_record(ctx.clone()));
+    let record_controller = controller_of(record_stream, records.clone(), records_woken, &stopping)
+        .run(guarded("record", orphan::reconcile), error_policy("record"), ctx.clone())
+        .for_each(|_| async {});
+
+    let provider_stream = watch(Api::all(watched.clone()), "", providers_writer, gone_provider(ctx.clone()));
+    let provider_controller = controller_of(provider_stream, providers.clone(), providers_woken, &stopping)
+        .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
+        .for_each(|_| async {});
+
+    let request_stream =
+        watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
+    let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
+        .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
+        .for_each(|_| async {});
+
+    let caches = [tokio::spawn(record_controller), tokio::spawn(provider_controller)];
+    filled(&records).await;
+    filled(&providers).await;
+    let request_controller = tokio::spawn(request_controller);
+    filled(&requests).await;
+    ctx.synced.store(true, Ordering::Relaxed);
+    tracing::info!("ready");
+
+    stopping.cancelled().await;
+    tracing::info!("stopping: no more intents, waiting for sends in flight");
+    let longest = ctx.timing.request_deadline + Duration::from_secs(10);
+    let ended = async {
+        let _ = request_controller.await;
+        for cache in caches {
+            let _ = cache.await;
+        }
+    };
+    let _ = tokio::time::timeout(longest, ended).await;
+    ctx.sends.close();
+    let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
+    tracing::info!(drained, "stopped");
+    serving.abort();
+    key.abort();
+}
+
+/// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
+fn watch<K: Namespaced + DeserializeOwned + Send + Sync + 'static>(
+    api: Api<DeserializeGuard<K>>,
+    selector: &str,
+    writer: Writer<K>,
+    removed: impl Fn(&K) + Send + 'static,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone + Default,
+{
+    let config = match selector {
+        "" => watcher::Config::default(),
+        selector => watcher::Config::default().fields(selector),
+    };
+    watcher(api, config)
+        .default_backoff()
+        .try_filter_map(|event| async move { Ok(parsed(event)) })
+        .modify(|object: &mut K| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        })
+        .inspect_ok(move |event| {
+            if let Event::Delete(object) = event {
+                removed(object);
+            }
+        })
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(wakes::<K>, PredicateConfig::default())
+}
+
+fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    match event {
+        Event::Init => Some(Event::Init),
+        Event::InitDone => Some(Event::InitDone),
+        Event::InitApply(object) => good(object).map(Event::InitApply),
+        Event::Apply(object) => good(object).map(Event::Apply),
+        Event::Delete(object) => good(object).map(Event::Delete),
+    }
+}
+
+fn good<K>(DeserializeGuard(object): DeserializeGuard<K>) -> Option<K> {
+    object
+        .inspect_err(|InvalidObject { metadata, .. }| {
+            tracing::error!(
+                name = metadata.name,
+                namespace = metadata.namespace,
+                "an object that cannot be read is left out"
+            );
+        })
+        .ok()
+}
+
+/// A new generation (deletion marks included) or a new retry annotation; not labels, not status.
+fn wakes<K: kube::Resource>(object: &K) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    object.meta().generation.hash(&mut hasher);
+    object
+        .meta()
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(RETRY_ANNOTATION))
+        .hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+fn controller_of<K>(
+    stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    store: Store<K>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<K>>,
+    stopping: &CancellationToken,
+) -> Controller<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let woken = futures::stream::unfold(woken, |mut woken| async move { Some((woken.recv().await?, woken)) });
+    Controller::for_stream(stream, store)
+        .reconcile_on(woken)
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stopping.clone().cancelled_owned())
+}
+
+/// A pass whose panic ends only itself.
+fn guarded<K, F>(
+    controller: &'static str,
+    pass: impl Fn(Arc<K>, Shared) -> F + Clone + Send + 'static,
+) -> impl FnMut(Arc<K>, Shared) -> BoxFuture<'static, Result<Action, Error>>
+where
+    K: Send + Sync + 'static,
+    F: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    move |object, ctx| {
+        let (metrics, started) = (ctx.clone(), Instant::now());
+        let pass = AssertUnwindSafe(pass(object, ctx)).catch_unwind();
+        async move {
+            let result = pass.await.unwrap_or_else(|_| {
+                metrics.metrics.panicked(controller);
+                Err(Error::Panicked)
+            });
+            metrics.metrics.passed(controller, result.is_ok(), started.elapsed());
+            result
+        }
+        .boxed()
+    }
+}
+
+fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, &Error, Shared) -> Action {
+    move |object, error, ctx| {
+        let name = object.name_any();
+        let key = object.uid().unwrap_or_else(|| name.clone());
+        let again = ctx.backoff.after(&key, error);
+        match error {
+            Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
+                tracing::debug!(controller, name, step = error.step(), "the object moved on");
+            }
+            error => {
+                tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
+            }
+        }
+        Action::requeue(again)
+    }
+}
+
+/// A record that left the watch is closed: whoever waited for it goes on.
+fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
+    move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
+}
+
+fn gone_provider(ctx: Shared) -> impl Fn(&OffboardingProvider) + Send + 'static {
+    move |provider| {
+        if let Some(uid) = provider.uid() {
+            ctx.connections.forget(&uid);
+        }
+    }
+}
+
+/// A request that left the watch is finished or deleted; where it is deleted, its open record is worked on alone.
+fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
+    move |request| {
+        for record in request.uid().map(|uid| ctx.records.open_of(&uid)).unwrap_or_default() {
+            let _ = ctx.wake_records.send(record);
+        }
+    }
+}
+
+/// Asks afresh each second: a store wakes its last waiter only.
+async fn filled<K>(store: &Store<K>)
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    while !matches!(tokio::time::timeout(Duration::from_secs(1), store.wait_until_ready()).await, Ok(Ok(())))
+    {
+        tracing::info!("waiting for the API server and the CRDs");
+    }
+}
+
+async fn until_there_is_a_key(ctx: &Shared) {
+    while ctx.installation.is_unread() && !ctx.stopping.is_cancelled() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn keep_the_key(ctx: Shared) {
+    let first = RwLock::new(None);
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match ctx.installation.refresh(&ctx.api, &ctx.operator_namespace, &first).await {
+            Ok(()) => pause = KEY_INTERVAL,
+            Err(problem) => {
+                tracing::error!("{problem}");
+                pause = (pause * 2).min(KEY_INTERVAL);
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
