@@ -7,7 +7,10 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod crashes;
 mod happy;
 mod seeds;
 mod stage;
 mod story;
+mod traps;
+mod windows;
