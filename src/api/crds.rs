@@ -8,8 +8,8 @@ use super::{CustomerOffboarding, OffboardingProvider, OffboardingRecord};
 
 /// Every kind's definition, as JSON values in the order in which they are printed.
 ///
-/// Generated schemas are tidied: no `nullable` (a field is there or it is not), whole numbers as bounds, and the default
-/// status that makes a brand-new object *in progress* for kstatus before the operator has seen it.
+/// Generated schemas are tidied: no `nullable` (a field is there or it is not), whole numbers as bounds, every list with a
+/// list type, the first paragraph of each description on one line, and the default status that makes a brand-new object *in progress* for kstatus before the operator has seen it.
 #[must_use]
 pub fn crds() -> Vec<Value> {
     [CustomerOffboarding::crd(), OffboardingProvider::crd(), OffboardingRecord::crd()]
@@ -34,6 +34,15 @@ fn tidy_schema(node: &mut Value) {
     match node {
         Value::Object(map) => {
             map.remove("nullable");
+            if let Some(Value::String(description)) = map.get_mut("description") {
+                *description = description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            }
+            if let Some(Value::Array(words)) = map.get_mut("enum") {
+                words.retain(|word| !word.is_null());
+            }
+            if map.get("type") == Some(&json!("array")) {
+                map.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
+            }
             for bound in ["minimum", "maximum"] {
                 if let Some(number) = map.get(bound).and_then(Value::as_f64) {
                     #[expect(

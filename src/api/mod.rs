@@ -1,11 +1,14 @@
 //! The kinds, exactly as users write and read them, and the closed words of their status. No logic.
 
+mod base_url;
 mod conditions;
 mod crds;
 mod offboarding;
+mod operation;
 mod profile;
 mod provider;
 mod record;
+mod rules;
 mod values;
 mod words;
 
@@ -18,12 +21,16 @@ pub use offboarding::{
     PlanStatus, PlannedTarget, ProviderRef, RETRY_ANNOTATION, RequestDetails, RequestReason, ShortHash,
     Target, TargetState, TargetStatus,
 };
+pub use operation::{
+    AccountProbe, AnswerWord, BodyTemplate, Check, ClassifyRule, Control, CursorPaging, DeleteStep,
+    Expression, HeaderValueTemplate, IdempotencyKey, KeyScope, LinkPaging, Method, NextUrlPaging,
+    NumberedPaging, OnUnavailable, Operation, Paginate, Presence, RequestTemplate, RequiredState,
+    ValueTemplate,
+};
 pub use profile::{
-    AccountProbe, AnswerWord, AuthPlacement, BasicAuth, BodyTemplate, Check, ClassifyRule, ConditionalDelete,
-    Control, CursorPaging, CustomerIdRule, DeleteStep, Erasure, ErasureScope, ExpectedCredential, Expression,
-    Finality, Guarantees, HeaderValueTemplate, IdReuse, IdempotencyKey, IntegerRange, KeyScope, Limits,
-    LinkPaging, ManualStep, Method, NextUrlPaging, NumberedPaging, OnUnavailable, Operation, Paginate,
-    Presence, Profile, ProfileLimits, RequestTemplate, RequiredState, ValueTemplate, VerifyRule, WhenPresent,
+    AuthPlacement, BasicAuth, ConditionalDelete, CustomerIdRule, Erasure, ErasureScope, ExpectedCredential,
+    Finality, Guarantees, IdReuse, IntegerRange, Limits, ManualStep, Profile, ProfileLimits, VerifyRule,
+    WhenPresent,
 };
 pub use provider::{
     Approvals, CheckOverride, ClientCertificate, Environment, IdClass, Mode, OffboardingProvider,
@@ -33,6 +40,6 @@ pub use record::{
     Attempt, EarlierRequest, KeptValue, OffboardingRecord, OffboardingRecordSpec, RecordProvider,
     RecordRequest,
 };
-pub use values::{FromSecret, Moment, NotASpan, SPAN_PATTERN, SecretKeyRef, Span};
+pub use values::{FromSecret, Moment, NotASpan, SPAN_PATTERN, SecretKeyRef, Span, Word};
 pub use words::UnknownWord;
 pub(crate) use words::words;

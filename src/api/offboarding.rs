@@ -7,14 +7,19 @@ use kube::{
     CustomResource, KubeSchema,
     core::{Reason as RuleReason, Rule},
 };
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Environment, Finality, FromSecret, Mode, words::words};
+use super::{
+    Condition, Environment, Finality, FromSecret, Mode,
+    rules::{self, immutable, immutable_optional},
+    words::words,
+};
 
 /// Any new value of this annotation makes the operator look again at once. It grants nothing.
 pub const RETRY_ANNOTATION: &str = "offboarding.dev/retry-requested-at";
 
-/// A request to offboard one customer.
+/// What is to be deleted, and where. Everything is fixed at creation but the two controls, `suspend` and `cancel`.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -35,7 +40,7 @@ pub const RETRY_ANNOTATION: &str = "offboarding.dev/retry-requested-at";
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsDone"),
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("!has(self.spec.customer.id) || (self.metadata.name != self.spec.customer.id.lowerAscii() && (self.spec.customer.id.size() < 6 || !self.metadata.name.contains(self.spec.customer.id.lowerAscii())))")
+    validation = Rule::new("!has(self.spec.customer.id) || type(self.spec.customer.id) != string || (self.metadata.name != self.spec.customer.id.lowerAscii() && (self.spec.customer.id.size() < 6 || !self.metadata.name.contains(self.spec.customer.id.lowerAscii())))")
         .message("metadata.name must not contain the customer id: names appear in logs and events")
 )]
 #[serde(rename_all = "camelCase")]
@@ -46,70 +51,68 @@ pub const RETRY_ANNOTATION: &str = "offboarding.dev/retry-requested-at";
 #[x_kube(validation = Rule::new("!oldSelf.cancel || self.cancel").message("must not be unset: a cancelled request stays cancelled; create a new CustomerOffboarding instead")
     .reason(RuleReason::FieldValueForbidden).field_path(".cancel"))]
 pub struct CustomerOffboardingSpec {
-    /// The customer, by the provider's id.
+    /// The customer, by the id that the provider knows: exactly one of `id` and `idFrom`. Immutable.
     pub customer: Customer,
-    /// Why the customer is offboarded. Optional.
+    /// Why the customer is offboarded, for people and audits; it changes nothing in what is done. Optional. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestDetails>,
-    /// Where the customer is to be deleted: exactly one target.
+    /// Where the customer is to be deleted: exactly one target. Immutable.
     #[schemars(length(min = 1, max = 1))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<Target>,
-    /// `true`: a customer that was never there is a success (`AlreadyAbsent`), and recorded as such.
+    /// `true`: a customer that was never there is a success (`AlreadyAbsent`), and recorded as such; `false` by default:
+    /// it is a failure, because the id may be wrong. Immutable.
     #[serde(default)]
     pub accept_absent: bool,
-    /// `true`: nothing is deleted until it is `false` again. May be changed at any time.
+    /// `true`: nothing is deleted until it is `false` again; `false` by default. May be changed at any time.
     #[serde(default)]
     pub suspend: bool,
-    /// `true`: give up for good, unless the call was already sent. Cannot be unset; wins over `suspend`.
+    /// `true`: give up for good, unless the call was already sent; `false` by default. Cannot be unset; wins over `suspend`.
     #[serde(default)]
     pub cancel: bool,
 }
 
-fn immutable(field: &str) -> Rule {
-    Rule::new(format!("self.{field} == oldSelf.{field}"))
-        .message("is immutable; create a new CustomerOffboarding instead")
-        .reason(RuleReason::FieldValueForbidden)
-        .field_path(format!(".{field}"))
-}
-
-/// The form that also holds where the field is left out on one side.
-fn immutable_optional(field: &str) -> Rule {
-    Rule::new(format!(
-        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    ))
-    .message("is immutable; create a new CustomerOffboarding instead")
-    .reason(RuleReason::FieldValueForbidden)
-    .field_path(format!(".{field}"))
-}
-
 /// Exactly one of `id` and `idFrom`.
+///
+/// In the schema the id may also be a number, so that one without quotes reaches our words: with `type: string` the answer
+/// to a server-side apply would repeat it.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.id) != has(self.idFrom)").message("exactly one of `id` and `idFrom` must be set"))]
-#[x_kube(validation = Rule::new("!has(self.id) || (self.id.size() >= 1 && self.id.size() <= 256)").message("must be 1 to 256 characters").field_path(".id"))]
-#[x_kube(validation = Rule::new("!has(self.id) || (self.id.matches('^[A-Za-z0-9][A-Za-z0-9._~:@|+-]*$') && !self.id.contains('..'))")
-    .message("must start with a letter or digit, contain only letters, digits and `._~:@|+-`, and no `..`").field_path(".id"))]
+#[x_kube(validation = rules::must("id", "!has(self.id) || type(self.id) == string", "must be written in quotes, such as `id: \"90017\"`"))]
+#[x_kube(validation = id_rule("self.id.size() >= 1 && self.id.size() <= 256", "must be 1 to 256 characters"))]
+#[x_kube(validation = id_rule("self.id == '' || (self.id.matches('^[A-Za-z0-9][A-Za-z0-9._~:@|+-]*$') && !self.id.contains('..'))",
+    "must start with a letter or digit, contain only letters, digits and `._~:@|+-`, and no `..`"))]
 pub struct Customer {
-    /// The customer's id at the provider, in quotes: `"90017"`.
+    /// The customer's id at the provider, 1 to 256 characters in quotes, for example `"90017"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
+    #[schemars(schema_with = "text_or_number")]
     pub id: Option<String>,
     /// The id from a Secret of type `offboarding.dev/customer-id` in the same namespace: for ids that are personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_from: Option<FromSecret>,
 }
 
+fn id_rule(condition: &str, message: &str) -> Rule {
+    rules::must("id", &format!("!has(self.id) || type(self.id) != string || ({condition})"), message)
+}
+
+fn text_or_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 1024 })
+}
+
 /// Why a customer is offboarded.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::text("reference", "^[A-Za-z0-9][A-Za-z0-9._:/#-]*$",
+    "must start with a letter or digit and contain only letters, digits and `._:/#-`, such as DSR-4711; no personal data"))]
 pub struct RequestDetails {
-    /// `ErasureRequest`, `ContractEnd`, `Fraud`, `TestData` or `Other`.
+    /// `ErasureRequest`, `ContractEnd`, `Fraud`, `TestData` or `Other`. Selectable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<RequestReason>,
-    /// Your own case number, for example `DSR-4711`. No personal data.
+    /// Your own case number, 1 to 128 characters, for example `DSR-4711`. No personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/#-]*$"))]
+    #[schemars(length(max = 128))]
     pub reference: Option<String>,
 }
 
@@ -123,13 +126,14 @@ words! {
 /// One place where the customer is to be deleted.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::dns_label("name"))]
 pub struct Target {
-    /// A DNS label, unique in the request, for example `billing`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    /// Your name for this place, a DNS label, for example `billing`. It appears in logs: no personal data.
+    #[schemars(length(max = 63))]
     pub name: String,
     /// The OffboardingProvider, in the same namespace.
     pub provider_ref: ProviderRef,
-    /// `Soft` or `Hard`. May be left out where the provider allows exactly one.
+    /// `Soft` deactivates, `Hard` deletes; one of the provider's `allowedModes`. May be left out where that has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
 }
@@ -137,9 +141,11 @@ pub struct Target {
 /// Names an OffboardingProvider in the same namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::object_name("name"))]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderRef {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    /// Name of the OffboardingProvider, for example `revolv3`.
+    #[schemars(length(max = 253))]
     pub name: String,
 }
 
@@ -148,18 +154,19 @@ pub struct ProviderRef {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OffboardingStatus {
-    /// The generation of the spec that this status is about; -1 before the first visit.
+    /// The generation of the spec that this status is about; -1 before the operator has seen the object.
     #[serde(default)]
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
-    /// Where the request stands, for eyes and selectors; use conditions in automation.
+    /// Where the request stands: Pending, Planning, Blocked, AwaitingApproval, CoolingOff, Executing, Verifying, Completed,
+    /// Cancelled or Failed. For eyes and selectors; use conditions in automation.
     #[serde(default)]
     #[schemars(length(max = 32))]
     pub phase: String,
-    /// Whether nothing more will be done. Selectable.
+    /// Whether nothing more will be done. Selectable: `status.finished!=true` is what is still worked on.
     #[serde(default)]
     pub finished: bool,
-    /// Since when.
+    /// Since when nothing more is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub finished_at: Option<Timestamp>,
@@ -244,7 +251,8 @@ pub struct PlannedTarget {
     /// The account at the provider.
     #[schemars(length(max = 63))]
     pub account: String,
-    /// `live` or `sandbox`.
+    /// Which environment the account belongs to: `live` or `sandbox`.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// What the look found: Present, Inactive, Tombstoned or Absent.
     #[schemars(length(max = 32))]
@@ -261,7 +269,8 @@ pub struct PlannedTarget {
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(max = 200)))]
     pub retains: Vec<String>,
-    /// What a deletion is at this provider.
+    /// What a deletion is at this provider: HardDelete, Redaction, SoftDelete, Archive or DeletionRequested.
+    #[schemars(with = "super::Word")]
     pub finality: Finality,
     /// What an approver should know besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -291,7 +300,7 @@ pub struct TargetStatus {
     /// Pending, Present, Blocked, Deactivating, Deactivated, Deleting, Verifying, Done or Failed.
     #[schemars(length(max = 32))]
     pub state: String,
-    /// The customer's pseudonym.
+    /// The customer's pseudonym: a keyed hash of the id, the same at every account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub customer_ref: Option<String>,

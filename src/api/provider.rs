@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, core::Reason as RuleReason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, FromSecret, Limits, Profile, Span, words::words};
+use super::{Condition, FromSecret, Limits, Profile, Span, base_url, rules, words::words};
 
-/// One account at one provider: address, credential, profile and guard rails. The only place that a URL can come from.
+/// The account and its guard rails. The only place that a URL can come from.
+#[expect(clippy::duplicated_attributes, reason = "one line for each column")]
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -34,43 +35,44 @@ use super::{Condition, FromSecret, Limits, Profile, Span, words::words};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.profile) != has(self.customProfile)")
     .message("exactly one of `profile` and `customProfile` must be set"))]
-#[x_kube(validation = Rule::new("self.account == oldSelf.account")
+#[x_kube(validation = Rule::new("self.account == oldSelf.account").reason(RuleReason::FieldValueForbidden)
     .message("is immutable: locks and budgets hang on it; create another OffboardingProvider instead").field_path(".account"))]
-#[x_kube(validation = Rule::new("!self.baseUrl.matches('^https://([0-9.]+|[[][0-9a-f:.]+[]])(:|/|$)') || (has(self.allowedCIDRs) && self.allowedCIDRs.size() > 0)")
-    .message("an IP address is accepted only where `allowedCIDRs` covers it").field_path(".baseUrl"))]
+#[x_kube(validation = rules::text("account", "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$",
+    "must be letters, digits, `-`, `.` and `_`, from a letter or digit to a letter or digit"))]
+#[x_kube(validation = rules::text("profile", rules::DNS_LABEL, "must be the name of a built-in profile, such as revolv3"))]
+#[x_kube(validation = base_url::uses_https())]
+#[x_kube(validation = base_url::has_no_extras())]
+#[x_kube(validation = base_url::has_a_host())]
+#[x_kube(validation = base_url::has_a_public_name())]
+#[x_kube(validation = base_url::has_a_port_that_exists())]
+#[x_kube(validation = base_url::has_a_plain_path())]
+#[x_kube(validation = base_url::is_a_covered_address())]
 pub struct OffboardingProviderSpec {
     /// A built-in profile: `juicyway` or `revolv3`. Exactly one of `profile` and `customProfile`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 63))]
     pub profile: Option<String>,
     /// A profile of your own; see docs/adding-a-provider.md.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_profile: Option<Profile>,
     /// Address of the API: https, with any path prefix, for example `https://api-sandbox.revolv3.com`.
-    #[schemars(length(min = 9, max = 256))]
-    #[x_kube(validation = Rule::new("self.matches('^https://')").message("must use https"))]
-    #[x_kube(validation = Rule::new(r"!self.matches('[@?#\\\\ ]') && !self.contains('..')")
-        .message("must not contain userinfo, query, fragment, backslash, space or '..'"))]
-    #[x_kube(validation = Rule::new("!self.matches('^https://') || self.matches('^https://(([a-z0-9]([a-z0-9-]*[a-z0-9])?[.])+[a-z][a-z0-9-]*[a-z0-9]|[0-9]{1,3}([.][0-9]{1,3}){3}|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$')")
-        .message("host must be a lower-case ASCII DNS name with at least one dot and no trailing dot, or an IP address covered by `allowedCIDRs`"))]
-    #[x_kube(validation = Rule::new("!self.matches('^https://[^/:]*[.](svc|local|localhost|internal)(:|/|$)')")
-        .message("host must not end in .svc, .local, .localhost or .internal"))]
+    #[schemars(length(max = 256))]
     pub base_url: String,
-    /// Private address ranges that the host may resolve to; none by default. Cut to the operator's `--allowed-cidrs`.
+    /// Private address ranges that the host may resolve to, for example `[10.20.0.0/16]`; none by default. Cut to the operator's `--allowed-cidrs`.
     #[serde(default, rename = "allowedCIDRs", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        inner(length(min = 3, max = 43), regex(pattern = r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"))
-    )]
+    #[schemars(length(max = 16), inner(length(max = 43)))]
+    #[x_kube(validation = Rule::new("self.all(range, isCIDR(range) && cidr(range).masked() == cidr(range))")
+        .message("must be networks in CIDR notation without host bits, such as 10.20.0.0/16"))]
     pub allowed_cidrs: Vec<String>,
     /// The platform team's name of the account at the provider, for example `acct-eu`. Immutable: objects that share it share locks and budgets.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"))]
+    #[schemars(length(max = 63))]
     pub account: String,
     /// `live` or `sandbox`; shown in every plan.
     pub environment: Environment,
     /// The credentials that the profile names, each from a Secret of type `offboarding.dev/credentials` in the same namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
+    #[x_kube(validation = rules::names())]
     pub credentials: BTreeMap<String, FromSecret>,
     /// Certificates; the system's roots alone by default. Verification cannot be switched off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +84,8 @@ pub struct OffboardingProviderSpec {
     /// Checks of the profile that are not made, for example `wallets: Ignore`. Shown in every plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
+    #[x_kube(validation = Rule::new(format!("self.all(check, check.matches('{}'))", rules::DNS_LABEL))
+        .message("must name checks of the profile, such as `wallets: Ignore`"))]
     pub checks: BTreeMap<String, CheckOverride>,
     /// `Personal` where ids are e-mail addresses or the like: then only `idFrom` is accepted. `Opaque` by default.
     #[serde(default)]
@@ -89,17 +93,17 @@ pub struct OffboardingProviderSpec {
     /// Who must agree before anything is deleted; one person by default.
     #[serde(default)]
     pub approvals: Approvals,
-    /// How often a blocked request looks again; `15m` by default, at least `10s`.
+    /// How often a blocked request looks again; `15m` by default, at least `10s`, at most `168h`.
     #[serde(default = "quarter_of_an_hour")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('10s')").message("must be at least 10s"))]
+    #[x_kube(validation = rules::between("10s", "168h"))]
     pub recheck_interval: Span,
-    /// How fast the provider may be called; the profile's default by default.
+    /// How fast the provider may be called; the profile's `limits.default` by default. More than its `limits.max` is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// How a deletion is verified; the profile's default by default.
+    /// How a deletion is verified; the profile's `verify.default` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
-    /// Emergency stop: nothing is deleted here while it is true.
+    /// Emergency stop: nothing is deleted here while it is `true`; `false` by default.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -141,16 +145,16 @@ words! {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Approvals {
-    /// How many people; 1 by default. 0 must be written out, and is shown in every plan.
+    /// How many people, 0 to 10; 1 by default. 0 must be written out, and is shown in every plan.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 10))]
     pub required: i32,
-    /// Whether the requester's own approval does not count; true by default.
+    /// Whether the requester's own approval does not count; `true` by default.
     #[serde(default = "yes")]
     pub separation_of_duties: bool,
     /// How long an approval may hold; `336h` by default and at most.
     #[serde(default = "two_weeks")]
-    #[x_kube(validation = Rule::new("duration(self) <= duration('336h') && duration(self) > duration('0s')").message("must be more than 0s and at most 336h"))]
+    #[x_kube(validation = rules::between("1s", "336h"))]
     pub max_validity: Span,
 }
 
@@ -173,18 +177,20 @@ impl Default for Approvals {
 }
 
 /// How a deletion is verified.
+///
+/// All three are written out: a field that is left out would not be the profile's, but one of ours.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::not_shorter("deadline", "interval"))]
 pub struct Verify {
-    /// How many looks in a row must find the customer gone; 1 by default.
-    #[serde(default = "one")]
+    /// How many looks in a row must find the customer gone, 1 to 10, for example 1.
     #[schemars(range(min = 1, max = 10))]
     pub confirmations: i32,
-    /// Time between two looks; `10s` by default.
-    #[serde(default = "ten_seconds")]
+    /// Time between two looks, `100ms` to `24h`, for example `10s`.
+    #[x_kube(validation = rules::between("100ms", "24h"))]
     pub interval: Span,
-    /// After this long, a customer that is still there is reported; `15m` by default.
-    #[serde(default = "quarter_of_an_hour")]
+    /// After this long, a customer that is still there is reported; `100ms` to `2160h`, for example `15m`.
+    #[x_kube(validation = rules::between("100ms", "2160h"))]
     pub deadline: Span,
 }
 
@@ -201,10 +207,12 @@ impl Default for Verify {
 /// Certificates for the connection to a provider.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::must("caBundle", "!has(self.caBundle) || (self.caBundle.contains('-----BEGIN CERTIFICATE-----') && !self.caBundle.contains('PRIVATE KEY'))",
+    "must be PEM certificates (`-----BEGIN CERTIFICATE-----`) and no private key"))]
 pub struct Tls {
-    /// PEM certificates to trust in addition to the system's.
+    /// PEM certificates to trust in addition to the system's; at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 65_536))]
+    #[schemars(length(max = 65_536))]
     pub ca_bundle: Option<String>,
     /// A client certificate: a Secret of type `kubernetes.io/tls` in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,9 +222,10 @@ pub struct Tls {
 /// Where the client certificate lies.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::object_name("secretName"))]
 pub struct ClientCertificate {
     /// Name of the Secret, with the keys `tls.crt` and `tls.key`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253))]
     pub secret_name: String,
 }
 
@@ -227,6 +236,7 @@ pub struct ClientCertificate {
 pub struct ProviderStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// Hash of everything in the profile that an approver agrees to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use super::{Environment, Mode};
 /// What was done to one customer at one account. Written by the operator only, in its own namespace.
 ///
 /// Creating it is the lock, so it has no status subresource: a POST would drop the first intent.
+#[expect(clippy::duplicated_attributes, reason = "one line for each column")]
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -118,7 +119,8 @@ pub struct RecordRequest {
     /// The target's name within it.
     #[schemars(length(max = 63))]
     pub target: String,
-    /// What was asked for.
+    /// What was asked for: `Soft` or `Hard`.
+    #[schemars(with = "super::Word")]
     pub mode: Mode,
 }
 
@@ -142,6 +144,7 @@ pub struct RecordProvider {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// Its environment when the latest request was looked at.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
 }
 
@@ -178,6 +181,7 @@ pub struct Attempt {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it goes to.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// Keyed hash of the credential.
     #[schemars(length(max = 64))]
@@ -217,6 +221,10 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub keep: BTreeMap<String, KeptValue>,
+    /// What a newer operator wrote; kept on every rewrite. Not in the schema.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// A value of a provider's answer, without personal data.
@@ -244,15 +252,24 @@ pub struct EarlierRequest {
     #[schemars(length(max = 256))]
     pub base_url: String,
     /// The environment that it was about.
+    #[schemars(with = "super::Word")]
     pub environment: Environment,
     /// How it ended.
     #[schemars(length(max = 32))]
     pub result: String,
-    /// Number of its last attempt; 0 where there was none.
+    /// What proved or explained that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub closed_because: Option<String>,
+    /// Number of the last attempt up to then; 0 where there was none.
     #[schemars(range(min = 0))]
     pub last_attempt: i64,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub closed_at: Option<Timestamp>,
+    /// What a newer operator wrote; kept on every rewrite. Not in the schema.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }

@@ -6,14 +6,17 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::rules;
+
 /// A length of time as users write it: one to four numbers with `ms`, `s`, `m` or `h`, as in `15m` or `1h30m`.
 ///
-/// Own code, because kube's duration panics on some texts that a user can store.
+/// Own code, because kube's duration panics on some texts that a user can store. In a schema each field says in a rule
+/// how short and how long it may be (`rules::between`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
-/// What the schema, the parser and the documents agree on.
-pub const SPAN_PATTERN: &str = r"^([0-9]{1,6}(ms|s|m|h)){1,4}$";
+/// What the schema, the parser and the documents agree on: at most 45 years, so that nobody's arithmetic overflows.
+pub const SPAN_PATTERN: &str = "^([0-9]{1,6}(ms|s|m)|[0-9]{1,5}h){1,4}$";
 
 /// A text that is no length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +47,14 @@ impl FromStr for Span {
             }
             let number: u64 = rest[..digits].parse().map_err(|_| NotASpan)?;
             rest = &rest[digits..];
-            let (unit, millis) = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
-                .into_iter()
-                .find(|(unit, _)| rest.starts_with(unit))
-                .ok_or(NotASpan)?;
+            let (unit, millis, most_digits) =
+                [("ms", 1, 6), ("s", 1_000, 6), ("m", 60_000, 6), ("h", 3_600_000, 5)]
+                    .into_iter()
+                    .find(|(unit, ..)| rest.starts_with(unit))
+                    .ok_or(NotASpan)?;
+            if digits > most_digits {
+                return Err(NotASpan);
+            }
             rest = &rest[unit.len()..];
             total += Duration::from_millis(number * millis);
         }
@@ -95,7 +102,7 @@ impl JsonSchema for Span {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": 36, "pattern": SPAN_PATTERN })
+        json_schema!({ "type": "string", "maxLength": 36 })
     }
 }
 
@@ -116,23 +123,43 @@ impl JsonSchema for Moment {
     }
 }
 
+/// The schema of a word that the operator wrote: a newer one may know more words than this schema.
+pub struct Word;
+
+impl JsonSchema for Word {
+    fn schema_name() -> Cow<'static, str> {
+        "Word".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": 32 })
+    }
+}
+
 /// One key of a Secret in the object's own namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::object_name("name"))]
+#[x_kube(validation = rules::text("key", "^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, `-`, `_` and `.`"))]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretKeyRef {
-    /// Name of the Secret, in the same namespace.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    /// Name of the Secret, in the same namespace, for example `revolv3`.
+    #[schemars(length(max = 253))]
     pub name: String,
-    /// Key within the Secret's data.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    /// Key within the Secret's data, for example `token`.
+    #[schemars(length(max = 253))]
     pub key: String,
 }
 
-/// Where a value comes from that must not stand in an object: a Secret of the right type.
+/// Where a value comes from that must not stand in an object: a Secret in the same namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct FromSecret {
-    /// The Secret and its key.
+    /// The Secret, in the same namespace, and the key in it.
     pub secret_key_ref: SecretKeyRef,
 }
 
@@ -148,6 +175,9 @@ mod tests {
             ("1h30m", Some(5_400_000)),
             ("250ms", Some(250)),
             ("168h", Some(604_800_000)),
+            ("604800s", Some(604_800_000)),
+            ("99999h", Some(359_996_400_000)),
+            ("100000h", None),
             ("", None),
             ("-", None),
             ("-1h", None),

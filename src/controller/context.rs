@@ -17,6 +17,7 @@ use super::{
     api_server::ApiServer,
     connection::{Connection, Connections},
     error::Backoff,
+    events::Events,
     installation::Installation,
     records::Records,
 };
@@ -57,6 +58,7 @@ pub struct Context {
     /// Set once the process is to end: no more intents.
     pub stopping: CancellationToken,
     pub metrics: Metrics,
+    pub events: Events,
     /// Requests that are to be looked at again, told by something else than their watch.
     pub wake_requests: mpsc::UnboundedSender<ObjectRef<CustomerOffboarding>>,
     /// Provider objects whose state may have changed.
@@ -88,6 +90,14 @@ impl Context {
         if connection.limiter_is_news() {
             let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
             let _ = self.wake_providers.send(object);
+        }
+    }
+
+    /// Has requests looked at again.
+    pub fn wake(&self, requests: impl IntoIterator<Item = ObjectRef<CustomerOffboarding>>) {
+        for request in requests {
+            // Nobody listens only once the process ends.
+            let _ = self.wake_requests.send(request);
         }
     }
 

@@ -25,8 +25,8 @@ use super::{
 use crate::{
     api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live,
-        Observation, Order, Outcome, Plan, ProviderSeen, Sent, grant, nothing_changed,
+        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live, Next,
+        Observation, Order, Outcome, Plan, ProviderSeen, Sent, Waiting, grant, nothing_changed,
     },
     evidence::{
         Keys,
@@ -39,7 +39,8 @@ use crate::{
     },
 };
 
-/// Requests to the provider between the gates and the outcome: the second look, the call, and a control request after a 403.
+/// Requests to the provider between the gates and the outcome: the second look and the call. A control request after a 403 is
+/// paid off by those who come later.
 const REQUESTS: u32 = 2;
 
 /// How long to wait for a turn at the provider before an intent is written.
@@ -72,6 +73,8 @@ struct Errand {
 enum Came {
     /// Nothing was written, because the provider would have to be waited for.
     NotNow(Failure),
+    /// Nothing was written, because the API server refused it: a quota, a missing right, an older CRD.
+    Refused,
     /// Somebody else wrote, or nobody knows whether we did: the record says.
     LockLost,
     /// The intent stands in this record, and this is what became of it.
@@ -94,10 +97,12 @@ pub async fn delete(
         return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
     }
     let Some(errand) = errand(ctx, case, order, checks) else { return Err(Error::Incomplete) };
+    ctx.records.remember(&case.origin.uid, &errand.record_name);
     let (tell, told) = oneshot::channel();
     ctx.sends.spawn(errand.run(tell));
     match told.await.map_err(|_| Error::SendTask)? {
         Came::NotNow(failure) => return Ok(later(failure)),
+        Came::Refused => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
         Came::LockLost => case.read_again(ctx).await,
         Came::Written(record) => case.stored = Stored::Read(record),
         Came::Told(record, unsaved) => {
@@ -178,7 +183,10 @@ impl Errand {
     async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
         let begun = Instant::now();
         let attempt_id = uuid::Uuid::new_v4().to_string();
-        let Some(record) = self.write_intent(&attempt_id, begun).await else { return Came::LockLost };
+        let record = match self.write_intent(&attempt_id, begun).await {
+            Ok(record) => record,
+            Err(came) => return came,
+        };
         failpoint!("intent.after");
         let sent = match self.permitted(&reservation).await {
             Ok(permitted) => self.send(begun, &reservation, &permitted, last_n(&record)).await,
@@ -190,12 +198,9 @@ impl Errand {
 
     /// Writes the intent: the record's create is the lock, a further attempt replaces exactly what was read. Without a usable
     /// answer the record is read: if its last attempt is ours, and the deadline has not passed, we have it.
-    async fn write_intent(&self, attempt_id: &str, begun: Instant) -> Option<OffboardingRecord> {
-        let spec = record::with_intent(
-            self.stored.as_ref().map(|stored| &stored.spec),
-            &self.intent(attempt_id)?,
-            &self.keys,
-        );
+    async fn write_intent(&self, attempt_id: &str, begun: Instant) -> Result<OffboardingRecord, Came> {
+        let Some(intent) = self.intent(attempt_id) else { return Err(Came::Refused) };
+        let spec = record::with_intent(self.stored.as_ref().map(|stored| &stored.spec), &intent, &self.keys);
         match &self.stored {
             None => {
                 failpoint!("intent.create.before");
@@ -205,16 +210,18 @@ impl Errand {
             }
         }
         match self.ctx.records.write(&self.record_name, self.stored.as_ref(), spec, &self.keys).await {
-            Ok(written) => Some(written),
+            Ok(written) => Ok(written),
             Err(ApiError::AlreadyExists | ApiError::Conflict | ApiError::Unanswered) => {
-                let found = self.ctx.records.read(&self.record_name).await.ok()??;
+                let Ok(Some(found)) = self.ctx.records.read(&self.record_name).await else {
+                    return Err(Came::LockLost);
+                };
                 let ours = found.spec.attempts.last().is_some_and(|attempt| attempt.id == attempt_id);
                 let in_time = begun.elapsed() < self.ctx.timing.send_deadline;
-                (ours && in_time && !found.spec.closed).then_some(found)
+                if ours && in_time && !found.spec.closed { Ok(found) } else { Err(Came::LockLost) }
             }
             Err(error) => {
                 tracing::warn!(record = self.record_name, %error, "no intent could be written, nothing is sent");
-                None
+                Err(Came::Refused)
             }
         }
     }

@@ -6,6 +6,7 @@ mod connection;
 mod context;
 mod delete;
 mod error;
+mod events;
 mod installation;
 mod observe;
 mod orphan;

@@ -41,14 +41,19 @@ pub async fn perform(
     }
 }
 
+/// Where somebody else wrote in between, the outcome is kept for the next turn.
 async fn save_outcome(ctx: &Shared, case: &mut Case) -> Result<Performed, Error> {
-    let (Some(unsaved), Stored::Read(stored)) = (case.unsaved.take(), &case.stored) else {
+    let (Some(unsaved), Stored::Read(stored)) = (case.unsaved.clone(), &case.stored) else {
         return Ok(Performed::Done);
     };
     failpoint!("outcome.put.before");
-    match record::with_outcome(&stored.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at) {
+    let forward = record::with_outcome(&stored.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at);
+    let settled = match forward {
         Some(spec) => write(ctx, case, spec).await?,
-        None => case.read_again(ctx).await,
+        None => true,
+    };
+    if settled {
+        case.unsaved = None;
     }
     failpoint!("outcome.put.after");
     Ok(Performed::Done)
@@ -63,8 +68,7 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
     };
     let begun = match &case.stored {
         Stored::Read(stored) if stored.spec.request.uid == case.origin.uid => {
-            let unsaved = case.unsaved.take();
-            let saved = unsaved.and_then(|unsaved| {
+            let saved = case.unsaved.as_ref().and_then(|unsaved| {
                 record::with_outcome(&stored.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at)
             });
             saved.unwrap_or_else(|| stored.spec.clone())
@@ -84,16 +88,17 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
         Stored::NotRead | Stored::Unread => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
     };
     failpoint!("close.put.before");
-    write(ctx, case, record::closed(&begun, ending, &retains, (ctx.clock)())).await?;
+    let closed = write(ctx, case, record::closed(&begun, ending, &retains, (ctx.clock)())).await?;
     failpoint!("close.put.after");
-    if let Some(name) = &case.record_name {
-        ctx.records.forget(&case.origin.uid, name);
+    if closed {
+        case.unsaved = None;
     }
     Ok(Performed::Done)
 }
 
-/// Stores a record over exactly the one that was read. Where somebody else wrote, or nobody knows, it is read again.
-async fn write(ctx: &Shared, case: &mut Case, spec: OffboardingRecordSpec) -> Result<(), Error> {
+/// Stores a record over exactly the one that was read. Where somebody else wrote, or nobody knows, it is read again; that is
+/// `false`.
+async fn write(ctx: &Shared, case: &mut Case, spec: OffboardingRecordSpec) -> Result<bool, Error> {
     let (Some(keys), Some(name)) = (case.keys.clone(), case.record_name.clone()) else {
         return Err(Error::Incomplete);
     };
@@ -104,11 +109,11 @@ async fn write(ctx: &Shared, case: &mut Case, spec: OffboardingRecordSpec) -> Re
     match ctx.records.write(&name, read, spec, &keys).await {
         Ok(written) => {
             case.stored = Stored::Read(Box::new(written));
-            Ok(())
+            Ok(true)
         }
         Err(ApiError::Conflict | ApiError::AlreadyExists | ApiError::Unanswered) => {
             case.read_again(ctx).await;
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(Error::WriteRecord(error)),
     }
@@ -125,7 +130,7 @@ pub async fn tell_in_record(ctx: &Shared, case: &mut Case, sentence: &str) -> Re
     }
     let spec = OffboardingRecordSpec { waiting_for: Some(sentence.to_owned()), ..stored.spec.clone() };
     tracing::info!(record = stored.name_any(), waiting_for = sentence, "an open record without its request");
-    write(ctx, case, spec).await
+    write(ctx, case, spec).await.map(drop)
 }
 
 /// A provider's refusal to be asked now, as a wait.

@@ -12,7 +12,10 @@ use super::{
     error::Error,
 };
 use crate::{
-    api::{Condition, OffboardingProvider, ProviderConditionType, ProviderReason, ProviderStatus, Truth},
+    api::{
+        Condition, CustomerOffboarding, OffboardingProvider, ProviderConditionType, ProviderReason,
+        ProviderStatus, Truth,
+    },
     domain::{Class, Control, answer},
     providers::http::{CircuitState, OpenedBy},
 };
@@ -203,11 +206,15 @@ async fn put(ctx: &Shared, object: &OffboardingProvider, status: ProviderStatus)
 
 /// Everything that waits for this provider object looks again.
 fn wake_requests(ctx: &Shared, object: &OffboardingProvider) {
-    for request in ctx.requests.state() {
-        let names_it =
-            request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any());
-        if names_it && request.namespace() == object.namespace() {
-            let _ = ctx.wake_requests.send(ObjectRef::from_obj(request.as_ref()));
-        }
-    }
+    let names_it = |request: &CustomerOffboarding| {
+        request.namespace() == object.namespace()
+            && request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any())
+    };
+    let requests = ctx.requests.state();
+    ctx.wake(
+        requests
+            .iter()
+            .filter(|request| names_it(request))
+            .map(|request| ObjectRef::from_obj(request.as_ref())),
+    );
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::CustomerOffboarding,
-    domain::{Blocked, Decision, InvalidSpec, Next, Plan, ProviderSeen, decide},
+    domain::{Blocked, Decision, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
     failpoint,
 };
 
@@ -32,6 +32,8 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     failpoint!("reconcile.start");
     let uid = object.uid().ok_or(Error::Incomplete)?;
     let plan = match Plan::new(&uid, &object.spec) {
+        // Deleting a request withdraws it, also while a finalizer of somebody else keeps it.
+        Ok(plan) if object.metadata.deletion_timestamp.is_some() => Plan { wish: Wish::Withdrawn, ..plan },
         Ok(plan) => plan,
         Err(invalid) => return refuse(&ctx, &object, invalid).await,
     };
@@ -71,6 +73,9 @@ pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -
             Intervals { recheck: Duration::from_secs(300), verify: Duration::from_secs(10) }
         }
     };
+    if let (Next::Finished(_), Some(name)) = (&decision.next, &case.record_name) {
+        ctx.records.forget(&case.origin.uid, name);
+    }
     let unanswered = matches!(&decision.next, Next::Wait(waiting) if waiting.is_without_an_answer());
     let backoff = if unanswered { ctx.backoff.failed(object) } else { Duration::from_secs(1) };
     if !unanswered {
@@ -84,6 +89,9 @@ pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -
 fn wait_for_the_owner(ctx: &Shared, object: &CustomerOffboarding, case: &Case, decision: &Decision) {
     if let (Next::Stop(Blocked::Duplicate), Some(name)) = (&decision.next, &case.record_name) {
         ctx.records.wait_for(name, ObjectRef::from_obj(object));
+        if !ctx.records.may_be_open(name) {
+            ctx.wake(ctx.records.waiting_for(name));
+        }
     }
 }
 

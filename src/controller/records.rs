@@ -123,6 +123,12 @@ impl Records {
         self.known().waiting.entry(name.to_owned()).or_default().insert(request);
     }
 
+    /// Whether a record is open as far as the watch knows. One that was made a moment ago may be missing.
+    #[must_use]
+    pub fn may_be_open(&self, name: &str) -> bool {
+        self.open.get(&ObjectRef::new(name).within(&self.namespace)).is_some()
+    }
+
     /// The requests that waited for a record; they are told once.
     #[must_use]
     pub fn waiting_for(&self, name: &str) -> Vec<ObjectRef<CustomerOffboarding>> {

@@ -30,6 +30,7 @@ use super::{
     connection::Connections,
     context::{Context, Shared, Timing},
     error::{Backoff, Error},
+    events::Events,
     installation::Installation,
     orphan, provider_object, reconcile,
     records::Records,
@@ -83,6 +84,7 @@ pub async fn run(
         connections: Connections::new(api.clone(), settings.egress.clone(), settings.timing),
         api,
         operator_namespace: settings.operator_namespace.clone(),
+        events: Events::new(clients.calls.clone(), &settings.process),
         process: settings.process,
         clock: settings.clock,
         started: Instant::now(),
@@ -272,11 +274,7 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
 
 /// A record that left the watch is closed: whoever waited for it goes on.
 fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
-    move |record| {
-        for request in ctx.records.waiting_for(&record.name_any()) {
-            let _ = ctx.wake_requests.send(request);
-        }
-    }
+    move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
 }
 
 fn gone_provider(ctx: Shared) -> impl Fn(&OffboardingProvider) + Send + 'static {

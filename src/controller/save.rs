@@ -39,7 +39,8 @@ pub async fn save(
     if status == previous {
         return Ok(());
     }
-    put(ctx, object, status).await?;
+    put(ctx, object, status.clone()).await?;
+    ctx.events.tell(object, &decision.next, &status).await;
     tell_the_log(object, decision, &case.plan.provider);
     Ok(())
 }

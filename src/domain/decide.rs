@@ -17,6 +17,7 @@ use super::{
     Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Waiting, Wish, gates,
     memory::{PresentSince, is_gone},
+    mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, Reason, WhenPresent};
 
@@ -41,20 +42,6 @@ fn written_down_first(facts: &Facts, decision: Decision) -> Decision {
     Decision { next, ..decision }
 }
 
-/// The mode that is carried out: what was asked for, or the only one that the provider allows.
-///
-/// # Errors
-/// `ModeProblem`: the requester or the platform team mends it.
-pub fn mode_of(plan: &Plan, provider: &ProviderFacts) -> Result<Mode, ModeProblem> {
-    let mode = match (plan.mode, provider.allowed_modes.as_slice()) {
-        (Some(mode), allowed) if !allowed.contains(&mode) => return Err(ModeProblem::NotAllowed(mode)),
-        (Some(mode), _) => mode,
-        (None, [only]) => *only,
-        (None, _) => return Err(ModeProblem::Ambiguous),
-    };
-    if provider.declared.supports == mode { Ok(mode) } else { Err(ModeProblem::NotSupported(mode)) }
-}
-
 /// What follows without looking at the customer; `None` where a look is needed. Also tells the shell whether to look.
 #[must_use]
 pub fn without_a_look(
@@ -67,7 +54,13 @@ pub fn without_a_look(
     if let Some(next) = by_the_record(plan, facts) {
         return Some(next);
     }
-    let provider = match by_the_provider(plan, seen) {
+    if !seen.key_is_good {
+        return Some(Next::Stop(Blocked::InstallationKeyLost));
+    }
+    if plan.wish == Wish::Withdrawn && did_nothing(facts) {
+        return Some(Next::Do(Effect::Close(Ending::cancelled())));
+    }
+    let provider = match by_the_provider(plan, facts, seen) {
         Ok(provider) => provider,
         Err(next) => return Some(next),
     };
@@ -112,16 +105,21 @@ fn by_the_record(plan: &Plan, facts: &Facts) -> Option<Next> {
     }
 }
 
-fn by_the_provider<'a>(plan: &Plan, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
-    if !seen.key_is_good {
-        return Err(Next::Stop(Blocked::InstallationKeyLost));
-    }
+/// The last attempt never left us, or was refused: nothing is left to be looked at.
+fn did_nothing(facts: &Facts) -> bool {
+    let Facts::Mine(record) = facts else { return false };
+    record
+        .last()
+        .is_some_and(|attempt| matches!(attempt.outcome, Some(Outcome::NotSent(_) | Outcome::Rejected(_))))
+}
+
+fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
     let provider = match &seen.provider {
         ProviderSeen::Found(provider) => provider,
         ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound)),
         ProviderSeen::Unusable(reason) => return Err(Next::Wait(Waiting::ProviderUnusable(*reason))),
     };
-    mode_of(plan, provider).map_err(|problem| Next::Stop(Blocked::ModeNotAllowed(problem)))?;
+    mode_to_look_in(plan, facts, provider).map_err(not_allowed)?;
     match &seen.customer {
         CustomerSeen::Known { .. } => Ok(provider),
         CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
@@ -143,11 +141,9 @@ fn by_the_attempt(
     if record.account != provider.account {
         return Some(Next::Stop(Blocked::AccountChanged));
     }
-    let withdrawn = plan.wish == Wish::Withdrawn;
     match &attempt.outcome {
         None | Some(Outcome::Unknown(_)) => {
-            let since =
-                memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map_or(now, |(_, since)| *since);
+            let since = memory.knows(attempt).unwrap_or(now);
             let settled = now.uptime >= since.uptime + provider.settle_window;
             let until = later(since.wall, provider.settle_window);
             (!settled)
@@ -155,9 +151,6 @@ fn by_the_attempt(
                 .or_else(|| elsewhere(attempt, provider))
         }
         Some(Outcome::Accepted) => elsewhere(attempt, provider),
-        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if withdrawn => {
-            Some(Next::Do(Effect::Close(Ending::cancelled())))
-        }
         Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if plan.wish == Wish::Suspended => {
             Some(Next::Wait(Waiting::Suspended))
         }
@@ -204,11 +197,13 @@ struct Looked<'a> {
 
 fn with_a_look(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decision {
     let unplanned = |next| Decision { next, planned: None };
-    let provider = match by_the_provider(plan, seen) {
+    let provider = match by_the_provider(plan, facts, seen) {
         Ok(provider) => provider,
         Err(next) => return unplanned(next),
     };
-    let (Ok(mode), CustomerSeen::Known { reference }) = (mode_of(plan, provider), &seen.customer) else {
+    let (Ok(mode), CustomerSeen::Known { reference }) =
+        (mode_to_look_in(plan, facts, provider), &seen.customer)
+    else {
         return unplanned(Next::Wait(Waiting::ApiServer));
     };
     let looked = Looked { plan, provider, mode, customer_ref: reference, seen, memory, now };
@@ -260,6 +255,9 @@ impl Looked<'_> {
 
     /// The customer is there: plan, gates, deletion.
     fn go(&self, offboarded_before: bool, fingerprint: &Fingerprint) -> Decision {
+        if let Err(problem) = mode_of(self.plan, self.provider) {
+            return self.unplanned(not_allowed(problem));
+        }
         let planned =
             Planned::new(self.plan, self.provider, self.mode, self.customer_ref, &fingerprint.0, self.seen);
         let gated =
@@ -324,7 +322,7 @@ impl Looked<'_> {
     fn after_the_settle_window(&self, record: &Record, attempt: &Attempt, look: &Look) -> Decision {
         match self.compare(attempt, look) {
             Compared::Gone => self.unplanned(self.close_when_proved(attempt, look)),
-            Compared::Another => self.unplanned(close(OffboardingResult::Recreated, Reason::Recreated)),
+            Compared::Another => self.unplanned(self.recreated(attempt)),
             Compared::Same if self.plan.wish == Wish::Withdrawn => {
                 self.unplanned(Next::Do(Effect::Close(Ending::cancelled())))
             }
@@ -373,18 +371,19 @@ impl Looked<'_> {
     fn verify(&self, attempt: &Attempt, look: &Look) -> Next {
         match self.compare(attempt, look) {
             Compared::Gone => self.close_when_proved(attempt, look),
-            Compared::Another => {
-                self.lag(attempt).unwrap_or_else(|| close(OffboardingResult::Recreated, Reason::Recreated))
-            }
+            Compared::Another => self.recreated(attempt),
             Compared::Unclear => self.unclear(look),
             Compared::Same => self.still_there(attempt),
         }
     }
 
+    /// The deadline is told by a wall clock, perhaps of another machine; that reads are fresh, only by our own uptime.
     fn still_there(&self, attempt: &Attempt) -> Next {
         let from = attempt.answered_at.unwrap_or(attempt.intent_at);
-        let until = later(from, self.provider.verify_deadline);
-        if self.now.wall < until {
+        let known = self.memory.knows(attempt).unwrap_or(self.now);
+        let window = self.provider.settle_window;
+        let until = later(from, self.provider.verify_deadline).max(later(known.wall, window));
+        if self.now.wall < until || self.now.uptime < known.uptime + window {
             return Next::Wait(Waiting::StillThere { until });
         }
         match self.provider.declared.when_present {
@@ -395,10 +394,7 @@ impl Looked<'_> {
 
     /// Gone is believed once the same credential saw it, often enough, and no read can be older than the deletion.
     fn close_when_proved(&self, attempt: &Attempt, look: &Look) -> Next {
-        if self.seen.credential.as_ref() != Some(&attempt.credential) {
-            return Next::Wait(Waiting::AnotherCredential);
-        }
-        if let Some(wait) = self.lag(attempt) {
+        if let Some(wait) = self.proves_nothing_yet(attempt) {
             return wait;
         }
         let looks = self.memory.gone.map_or(0, |gone| gone.looks);
@@ -406,6 +402,20 @@ impl Looked<'_> {
             return Next::Wait(Waiting::Confirming { looks, needed: self.provider.confirmations });
         }
         close(self.provider.declared.result(), look.word().as_reason())
+    }
+
+    /// Another customer is there: seen with the credential that sent, and after the lag.
+    fn recreated(&self, attempt: &Attempt) -> Next {
+        let recreated = || close(OffboardingResult::Recreated, Reason::Recreated);
+        self.proves_nothing_yet(attempt).unwrap_or_else(recreated)
+    }
+
+    /// Another credential may belong to another account, and an early read may be older than the deletion.
+    fn proves_nothing_yet(&self, attempt: &Attempt) -> Option<Next> {
+        if self.seen.credential.as_ref() != Some(&attempt.credential) {
+            return Some(Next::Wait(Waiting::AnotherCredential));
+        }
+        self.lag(attempt)
     }
 
     /// The lag rule: a read that is older than the customer itself looks like a deletion.
@@ -416,9 +426,7 @@ impl Looked<'_> {
         if present.is_some_and(|present: &PresentSince| present.created_long_ago) {
             return None;
         }
-        let intent =
-            self.memory.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since);
-        let since = [present.map(|present| present.since), intent]
+        let since = [present.map(|present| present.since), self.memory.knows(attempt)]
             .into_iter()
             .flatten()
             .min_by_key(|moment| moment.uptime)
@@ -436,6 +444,10 @@ enum Compared {
     Unclear,
 }
 
+fn not_allowed(problem: ModeProblem) -> Next {
+    Next::Stop(Blocked::ModeNotAllowed(problem))
+}
+
 fn is_already_gone(failure: &Failure) -> bool {
     failure.class == Class::NotFound && failure.cause == CauseWord::Ours(Cause::AlreadyGone)
 }
@@ -443,3 +455,6 @@ fn is_already_gone(failure: &Failure) -> bool {
 fn close(result: OffboardingResult, because: Reason) -> Next {
     Next::Do(Effect::Close(Ending { result, because }))
 }
+
+#[cfg(test)]
+mod tests;

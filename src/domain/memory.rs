@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Control, Facts, Fingerprint, Look, Observation};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome};
 use crate::api::Mode;
 
 /// A moment on both clocks: the monotonic one decides, the wall clock is for people to read.
@@ -48,14 +48,15 @@ pub struct GoneSince {
 }
 
 impl Memory {
-    /// Takes in what the record and one observation say. An unanswered look, and one that finds the customer, ends the row of
-    /// absences; no look at all changes nothing.
+    /// Takes in what the record and one observation say. An unanswered look, one that finds the customer, and a new attempt
+    /// end the row of absences; no look at all changes nothing.
     pub fn learn(&mut self, facts: &Facts, seen: &Observation, mode: Mode, interval: Duration, now: Moment) {
         if let Facts::Mine(record) = facts
             && let Some(attempt) = record.last()
             && self.attempt.as_ref().is_none_or(|(id, _)| *id != attempt.id)
         {
             self.attempt = Some((attempt.id.clone(), now));
+            self.gone = None;
         }
         let Some(look) = &seen.look else { return };
         if let Look::Present(fingerprint) = look {
@@ -63,6 +64,12 @@ impl Memory {
         }
         let counts = is_gone(mode, look, seen.control.as_ref()) && !with_another_credential(facts, seen);
         self.gone = counts.then(|| self.count_gone(interval, now));
+    }
+
+    /// Since when this process has known an attempt.
+    #[must_use]
+    pub fn knows(&self, attempt: &Attempt) -> Option<Moment> {
+        self.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since)
     }
 
     fn learn_present(&mut self, fingerprint: &Fingerprint, created_long_ago: bool, now: Moment) {
@@ -88,13 +95,15 @@ impl Memory {
     }
 }
 
+/// What was sent with one credential is not verified with another. Where nothing was done, there is nothing to verify.
 fn with_another_credential(facts: &Facts, seen: &Observation) -> bool {
-    match facts {
-        Facts::Mine(record) => {
-            record.last().is_some_and(|attempt| seen.credential.as_ref() != Some(&attempt.credential))
+    let Facts::Mine(record) = facts else { return false };
+    record.last().is_some_and(|attempt| match attempt.outcome {
+        Some(Outcome::NotSent(_) | Outcome::Rejected(_)) => false,
+        None | Some(Outcome::Unknown(_) | Outcome::Accepted) => {
+            seen.credential.as_ref() != Some(&attempt.credential)
         }
-        Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => false,
-    }
+    })
 }
 
 /// Whether a look counts as "gone" for a mode: the provider's own verdict, and for an absence a good control request.

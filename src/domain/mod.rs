@@ -4,8 +4,11 @@ mod decide;
 mod declared;
 mod facts;
 mod failure;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod gates;
 mod memory;
+mod mode;
 mod next;
 mod observation;
 mod permit;
@@ -16,12 +19,13 @@ mod report;
 mod seen;
 mod sentence;
 
-pub use decide::{decide, mode_of, without_a_look};
+pub use decide::{decide, without_a_look};
 pub use declared::Declared;
 pub use facts::{AUTH_PAUSE, Attempt, Closed, Earlier, Facts, MOST_ATTEMPTS, Record, RecordProblem};
 pub use failure::{Cause, CauseWord, Class, Failure};
 pub use gates::{GATES, Gate, Gated};
 pub use memory::{GoneSince, Memory, Moment, PresentSince, is_gone};
+pub use mode::{mode_of, mode_to_look_in};
 pub use next::{Blocked, Decision, Effect, Ending, ModeProblem, Next, Order, Waiting};
 pub use observation::{CustomerSeen, Observation, ProviderFacts, ProviderSeen};
 pub use permit::{DeadlinePassed, DestructivePermit, grant};

@@ -142,6 +142,12 @@ impl Ending {
         Self { result: OffboardingResult::Failed, because }
     }
 
+    /// Whether it did not end as it was asked for.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self.result, OffboardingResult::Failed | OffboardingResult::Recreated)
+    }
+
     /// The request was withdrawn before anything was done.
     #[must_use]
     pub const fn cancelled() -> Self {

@@ -174,3 +174,6 @@ fn risks(provider: &ProviderFacts, seen: &Observation) -> Vec<String> {
     }
     risks
 }
+
+#[cfg(test)]
+mod tests;

@@ -503,3 +503,6 @@ pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> 
     let status = report(&story, generation, &OffboardingStatus::default(), now);
     OffboardingStatus { waiting_for: Some(invalid.to_string()), targets: Vec::new(), ..status }
 }
+
+#[cfg(test)]
+mod tests;

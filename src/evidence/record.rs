@@ -1,7 +1,7 @@
 //! The life of a record: first intent, further attempts, outcomes, the end. Pure: every step takes a stored spec and returns
 //! the one to store. What is read from a record is parsed here, and nowhere else.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
         Reason, RecordProvider, RecordRequest,
     },
     domain::{
-        Attempt, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
+        Attempt, Cause, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
         OutcomeWord, Record, RecordProblem, Sent,
     },
 };
@@ -52,6 +52,7 @@ pub fn with_intent(
         for_request(stored, &intent.request, &intent.provider, &intent.account, &intent.customer_ref, keys);
     let n = last_attempt(stored) + 1;
     let count = fold_not_sent(&mut spec.attempts);
+    leave_behind(&mut spec.attempts);
     spec.sealed_id = Some(intent.sealed_id.clone());
     spec.day = Some(intent.at.to_zoned(TimeZone::UTC).date().to_string());
     spec.attempts.push(StoredAttempt {
@@ -74,7 +75,8 @@ pub fn with_intent(
         reason: None,
         http_status: None,
         request_id: None,
-        keep: std::collections::BTreeMap::new(),
+        keep: BTreeMap::new(),
+        unknown: BTreeMap::new(),
     });
     spec
 }
@@ -119,7 +121,7 @@ fn for_request(
         history: Vec::new(),
         earlier_requests: 0,
         mac: String::new(),
-        unknown: std::collections::BTreeMap::new(),
+        unknown: BTreeMap::new(),
     };
     let Some(stored) = stored else { return fresh };
     if stored.request.uid == request.uid {
@@ -131,8 +133,10 @@ fn for_request(
         base_url: stored.provider.base_url.clone(),
         environment: stored.provider.environment,
         result: stored.result.clone().unwrap_or_default(),
-        last_attempt: stored.attempts.last().map_or(0, |attempt| attempt.n),
+        closed_because: stored.closed_because.clone(),
+        last_attempt: last_attempt(Some(stored)),
         closed_at: stored.closed_at,
+        unknown: BTreeMap::new(),
     });
     let superfluous = history.len().saturating_sub(MOST_EARLIER);
     history.drain(..superfluous);
@@ -159,6 +163,15 @@ fn fold_not_sent(attempts: &mut Vec<StoredAttempt>) -> i64 {
     match attempts.last() {
         Some(last) if not_sent(last) => attempts.pop().map_or(1, |folded| folded.count + 1),
         _ => 1,
+    }
+}
+
+/// What became of the attempt before is not known, and nobody will know it: a further one follows only when it is settled.
+fn leave_behind(attempts: &mut [StoredAttempt]) {
+    if let Some(last) = attempts.last_mut().filter(|last| last.outcome.is_none()) {
+        last.outcome = Some(OutcomeWord::Unknown.to_string());
+        last.class = Some(Class::Transient.to_string());
+        last.reason = Some(Cause::OutcomeUnknown.to_string());
     }
 }
 
@@ -261,6 +274,9 @@ fn read(
     }
     let ended = ended(spec)?;
     let mine = spec.request.uid == request_uid;
+    if let Some(earlier) = spec.history.iter().find(|earlier| earlier.request.uid == request_uid && !mine) {
+        return Ok(Facts::Mine(ended_earlier(spec, earlier)?));
+    }
     Ok(match (mine, ended) {
         (false, None) => Facts::Theirs,
         (false, Some(closed)) => Facts::Earlier(newest_that_counts(spec, Some(closed))?),
@@ -272,6 +288,24 @@ fn read(
             attempts,
             unsaved: false,
         }),
+    })
+}
+
+/// The record of a request that ended before another one went on with it. It never begins again.
+fn ended_earlier(spec: &OffboardingRecordSpec, earlier: &EarlierRequest) -> Result<Record, RecordProblem> {
+    let result: OffboardingResult = word(&earlier.result)?;
+    let because = match &earlier.closed_because {
+        Some(because) => word(because)?,
+        None => Reason::Failed,
+    };
+    let at = earlier.closed_at.ok_or(RecordProblem::Corrupted)?;
+    Ok(Record {
+        closed: Some(Closed { result, because, at }),
+        account: spec.account.clone(),
+        mode: earlier.request.mode,
+        earlier: None,
+        attempts: Vec::new(),
+        unsaved: false,
     })
 }
 
@@ -355,3 +389,6 @@ fn is_contiguous(attempts: &[Attempt]) -> bool {
     let known = attempts.iter().rev().skip(1).all(|attempt| attempt.outcome.is_some());
     numbered && known && attempts.iter().all(|attempt| attempt.count >= 1 && attempt.n >= attempt.count)
 }
+
+#[cfg(test)]
+mod tests;
