@@ -48,7 +48,7 @@ impl Stage {
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
         let plane = ControlPlane::start(options).await?;
-        plane.apply(&fs::read_to_string(root().join("tests/cluster/roles.yaml")).unwrap()).await?;
+        plane.apply(&fs::read_to_string(root().join("deploy/roles.yaml")).unwrap()).await?;
         plane.apply_path(&root().join("crds")).await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))

@@ -2,6 +2,7 @@
 # Makes sure that the named binaries of a control plane exist and prints the one directory that holds them.
 #
 #   build.sh [etcd] [kube-apiserver] [kube-controller-manager] [kubectl] [helm]     (without names: all but helm)
+#   build.sh --missing [names]                                     only says which of them would have to be built
 #
 # Looked for in this order: $KUBEBUILDER_ASSETS, the cache, the PATH (same minor version as in go.mod), a build
 # of the Go modules in go.mod into the cache. Only the directory goes to stdout; progress goes to stderr.
@@ -71,7 +72,7 @@ place_of() {
 
 require_go() {
   local wanted have install
-  install='install it with `sudo snap install go --classic` or `brew install go`'
+  install="install it with 'sudo snap install go --classic' or 'brew install go'"
   wanted=$(awk '$1 == "go" { print $2; exit }' "$here/go.mod")
   command -v go >/dev/null || fail "Go $wanted or newer is missing: $install"
   have=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
@@ -135,8 +136,17 @@ gather() {
   echo "$directory"
 }
 
+# The names of those that are nowhere yet.
+say_what_is_missing() {
+  local place
+  for place in "$@"; do
+    [[ -x $place ]] || basename "$place"
+  done
+}
+
 main() {
-  local binary places=()
+  local binary places=() only_say=
+  [[ ${1:-} != --missing ]] || { only_say=yes && shift; }
   [[ -z ${KUBEBUILDER_ASSETS:-} ]] || assets_are_complete ||
     say "KUBEBUILDER_ASSETS is not used: etcd, kube-apiserver and kubectl are not all in $KUBEBUILDER_ASSETS"
   (($#)) || set -- etcd kube-apiserver kube-controller-manager kubectl
@@ -144,6 +154,7 @@ main() {
     package_of "$binary" >/dev/null
     places+=("$(place_of "$binary")")
   done
+  [[ -z $only_say ]] || { say_what_is_missing "${places[@]}" && return; }
   build_what_is_missing "${places[@]}"
   if [[ $(printf '%s\n' "${places[@]%/*}" | sort -u | wc -l) == 1 ]]; then
     echo "${places[0]%/*}"

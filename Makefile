@@ -1,0 +1,67 @@
+# The same here and in CI. `make` lists the targets.
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/customer-offboarding-operator/tools
+MODEL_TROUBLES ?= 3
+DENY_VERSION := 0.20.2
+
+# One selection of packages for every build: another one has other features, and compiles everything again.
+BUILD := $(CARGO) build --locked --workspace
+TEST := $(CARGO) test --locked --workspace
+
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model clean programs needs
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: programs ## Offboard nine customers on a real API server, see the story, and check how it ended (2 minutes).
+	@$(TARGET_DIR)/debug/examples/demo
+
+demo-keep: programs ## The same, and leave everything running to try things on, until Ctrl-C.
+	@$(TARGET_DIR)/debug/examples/demo --keep
+
+test: check ## Everything that CI runs.
+	$(BUILD) --bins --examples --tests
+	tests/control-plane/build.sh >/dev/null
+	$(TEST)
+	$(TEST) --features failpoints --test shipped
+
+check: needs ## Format, lints, dependencies, documentation.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --features failpoints -- -D warnings
+	@PATH="$(TOOLS)/bin:$$PATH"; command -v cargo-deny >/dev/null || { \
+	  echo "cargo-deny is missing: $(CARGO) install --locked cargo-deny --version $(DENY_VERSION) --root $(TOOLS)"; exit 1; }
+	PATH="$(TOOLS)/bin:$$PATH" $(CARGO) deny --locked check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+unit: needs ## The tests beside the code and the model, in seconds.
+	$(TEST) --lib $(if $(wildcard tests/model.rs),--test model)
+
+cluster: programs ## The operator's binary against a real API server, with the provider's ledger as the judge.
+	$(TEST) --test cluster
+
+crds: needs ## Write crds/ from the Rust types.
+	ACCEPT=1 $(TEST) --test crds
+	@git --no-pager diff --stat -- crds
+
+accept: programs ## Write the golden files anew; read the diff line by line before it is committed.
+	ACCEPT=1 $(TEST)
+	@git --no-pager diff --stat
+
+control-plane: needs ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once, into the cache.
+	@tests/control-plane/build.sh
+
+model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless given): minutes.
+	MODEL_TROUBLES=$(MODEL_TROUBLES) $(TEST) --test model
+
+clean: ## Remove what was built here; the control plane in the cache stays.
+	$(CARGO) clean
+
+programs: needs
+	$(BUILD) --bins --examples
+	@tests/control-plane/build.sh >/dev/null
+
+needs:
+	@tests/needs.sh
