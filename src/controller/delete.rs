@@ -345,7 +345,9 @@ impl Errand {
         failpoint!("send.done");
         reservation.lock().await.report(result.heard((self.ctx.clock)()));
         let sent = self.read(result, &permitted.captured).await;
-        self.restricted_or_unauthorized(sent, reservation).await
+        let sent = self.restricted_or_unauthorized(sent, reservation).await;
+        self.ctx.provider_may_have_changed(&self.connection);
+        sent
     }
 
     async fn read(&self, result: SendResult, captured: &Captured) -> Sent {
