@@ -8,7 +8,7 @@ use kube::core::Rule;
 use super::rules::must;
 
 /// The authority without the port, whatever it is.
-const ANY_HOST: &str = "([^/:]*|[[][^]/]*[]])";
+const ANY_HOST: &str = "([^/:]*|[[][^]/]*[]]?)";
 const NAME: &str = "([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z][a-z0-9-]{0,61}[a-z0-9]";
 const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 const PORT: &str = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";

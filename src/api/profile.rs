@@ -230,11 +230,11 @@ pub struct Guarantees {
     /// Whether the provider can be asked to delete only what was seen: None, IfMatch or Version; `None` by default.
     #[serde(default)]
     pub conditional_delete: ConditionalDelete,
-    /// After this long, every read shows every earlier write; `60s` by default, at most `168h`.
+    /// After this long, every read shows every earlier write; `1m` by default, at most `168h`.
     #[serde(default = "one_minute")]
     #[x_kube(validation = rules::between("0s", "168h"))]
     pub consistency_lag: Span,
-    /// After this long, a request that we gave up on is executed or dead; `60s` by default, at most `168h`.
+    /// After this long, a request that we gave up on is executed or dead; `1m` by default, at most `168h`.
     #[serde(default = "one_minute")]
     #[x_kube(validation = rules::between("0s", "168h"))]
     pub max_request_lifetime: Span,

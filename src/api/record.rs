@@ -221,6 +221,10 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub keep: BTreeMap<String, KeptValue>,
+    /// What a newer operator wrote; kept on every rewrite. Not in the schema.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// A value of a provider's answer, without personal data.
@@ -264,4 +268,8 @@ pub struct EarlierRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub closed_at: Option<Timestamp>,
+    /// What a newer operator wrote; kept on every rewrite. Not in the schema.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }

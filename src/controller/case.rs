@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
-        ProviderSeen, Sent, mode_of,
+        ProviderSeen, RecordProblem, Sent, mode_of,
     },
     evidence::{Keys, record},
     providers::{Captured, Credentials},
@@ -148,7 +148,7 @@ impl Case {
     /// What the record says, with the outcome that is not written down yet.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        let Some(keys) = &self.keys else { return Facts::None };
+        let Some(keys) = &self.keys else { return Facts::Unusable(RecordProblem::AnotherKey) };
         let object = match &self.stored {
             Stored::Unread => return Facts::Unread,
             Stored::NotRead | Stored::None => return Facts::None,
@@ -189,6 +189,9 @@ impl Case {
         self.stored = match ctx.records.read(name).await {
             Ok(Some(object)) => {
                 self.customer_ref = Some(object.spec.customer_ref.clone());
+                if object.spec.request.uid == self.origin.uid {
+                    ctx.records.remember(&self.origin.uid, name);
+                }
                 Stored::Read(Box::new(object))
             }
             Ok(None) => Stored::None,

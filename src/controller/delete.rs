@@ -39,7 +39,8 @@ use crate::{
     },
 };
 
-/// Requests to the provider between the gates and the outcome: the second look, the call, and a control request after a 403.
+/// Requests to the provider between the gates and the outcome: the second look and the call. A control request after a 403 is
+/// paid off by those who come later.
 const REQUESTS: u32 = 2;
 
 /// How long to wait for a turn at the provider before an intent is written.
@@ -96,6 +97,7 @@ pub async fn delete(
         return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
     }
     let Some(errand) = errand(ctx, case, order, checks) else { return Err(Error::Incomplete) };
+    ctx.records.remember(&case.origin.uid, &errand.record_name);
     let (tell, told) = oneshot::channel();
     ctx.sends.spawn(errand.run(tell));
     match told.await.map_err(|_| Error::SendTask)? {

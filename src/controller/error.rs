@@ -46,7 +46,8 @@ impl Error {
     }
 }
 
-/// Nothing unfinished sleeps longer than this: no wait hangs on one event.
+/// Nothing unfinished sleeps longer than this, so no wait hangs on one event; but where each visit costs looks at the provider,
+/// the provider object's own interval holds.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// What a person must change, or another request, is looked at this often.
@@ -122,11 +123,11 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             Waiting::Suspended
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
-            | Waiting::Approvals { .. }
             | Waiting::AnotherAddress => SLOWLY,
+            Waiting::Approvals { .. } => return Some(intervals.recheck),
         },
         Next::Stop(blocked) => match blocked {
-            Blocked::Checks(_) => intervals.recheck,
+            Blocked::Checks(_) => return Some(intervals.recheck),
             Blocked::Refused { until, .. } => left(*until, now),
             Blocked::ProviderNotFound
             | Blocked::ModeNotAllowed(_)
@@ -147,4 +148,68 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
 fn left(until: Timestamp, now: Timestamp) -> Duration {
     let left = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
     left + Duration::from_millis(20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cause, Ending, Failure};
+
+    const INTERVALS: Intervals =
+        Intervals { recheck: Duration::from_secs(900), verify: Duration::from_secs(10) };
+
+    #[test]
+    fn each_wait_ends_by_itself_in_time() {
+        let now = Timestamp::UNIX_EPOCH;
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let failed =
+            |class, retry_after| Failure { retry_after, ..Failure::new(class, Cause::OutcomeUnknown) };
+        let backoff = Duration::from_secs(7);
+        for (next, seconds) in [
+            (Next::Finished(Ending::cancelled()), None),
+            (Next::Wait(Waiting::Settling { until: after(8) }), Some(8)),
+            (Next::Wait(Waiting::Settling { until: after(80_000) }), Some(300)), // nothing hangs on one timer
+            (Next::Wait(Waiting::Lag { until: now }), Some(0)),
+            (Next::Wait(Waiting::StillThere { until: after(3) }), Some(3)),
+            (Next::Wait(Waiting::StillThere { until: after(300) }), Some(10)),
+            (Next::Wait(Waiting::Provider(failed(Class::Transient, None))), Some(7)),
+            (
+                Next::Wait(Waiting::Provider(failed(Class::RateLimited, Some(Duration::from_secs(42))))),
+                Some(42),
+            ),
+            (Next::Wait(Waiting::Provider(failed(Class::Auth, None))), Some(300)), // its provider object wakes it
+            (Next::Wait(Waiting::Approvals { required: 1 }), Some(900)),
+            (Next::Stop(Blocked::Checks(Vec::new())), Some(900)),
+            (
+                Next::Stop(Blocked::Refused { failure: failed(Class::Conflict, None), until: after(20) }),
+                Some(20),
+            ),
+            (Next::Stop(Blocked::Duplicate), Some(300)),
+        ] {
+            let wait = wake(&next, INTERVALS, backoff, now).map(|wait| wait.as_secs());
+            assert_eq!(wait, seconds, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn the_pause_grows_with_each_failure_and_ends_with_a_success() {
+        let backoff = Backoff::default();
+        let pauses: Vec<u64> = (0..11).map(|_| backoff.failed("a").as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        backoff.succeeded("a");
+        assert_eq!(backoff.failed("a").as_secs(), 1);
+        assert_eq!(backoff.failed("b").as_secs(), 1, "each object has its own");
+    }
+
+    #[test]
+    fn an_object_that_moved_on_is_looked_at_soon_and_one_that_is_refused_slowly() {
+        let backoff = Backoff::default();
+        for (error, millis) in [
+            (Error::SaveStatus(ApiError::Conflict), 200),
+            (Error::SaveStatus(ApiError::Invalid), 300_000),
+            (Error::Panicked, 300_000),
+        ] {
+            assert_eq!(backoff.after("x", &error).as_millis(), millis, "{error}");
+        }
+    }
 }

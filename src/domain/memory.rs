@@ -116,6 +116,3 @@ pub fn is_gone(mode: Mode, look: &Look, control: Option<&Control>) -> bool {
         Look::Present(_) | Look::Unknown(_) => false,
     }
 }
-
-#[cfg(test)]
-mod tests;

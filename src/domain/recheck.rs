@@ -51,3 +51,6 @@ pub fn nothing_changed(order: &Order, credential: &str, live: &Live) -> Result<(
     let planned = Planned::new(plan, provider, mode, reference, &order.fingerprint.0, live.seen);
     if planned.hash == order.plan_hash { Ok(()) } else { Err(changed(Cause::PlanChanged)) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The life of a record: first intent, further attempts, outcomes, the end. Pure: every step takes a stored spec and returns
 //! the one to store. What is read from a record is parsed here, and nowhere else.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
@@ -75,7 +75,8 @@ pub fn with_intent(
         reason: None,
         http_status: None,
         request_id: None,
-        keep: std::collections::BTreeMap::new(),
+        keep: BTreeMap::new(),
+        unknown: BTreeMap::new(),
     });
     spec
 }
@@ -120,7 +121,7 @@ fn for_request(
         history: Vec::new(),
         earlier_requests: 0,
         mac: String::new(),
-        unknown: std::collections::BTreeMap::new(),
+        unknown: BTreeMap::new(),
     };
     let Some(stored) = stored else { return fresh };
     if stored.request.uid == request.uid {
@@ -135,6 +136,7 @@ fn for_request(
         closed_because: stored.closed_because.clone(),
         last_attempt: last_attempt(Some(stored)),
         closed_at: stored.closed_at,
+        unknown: BTreeMap::new(),
     });
     let superfluous = history.len().saturating_sub(MOST_EARLIER);
     history.drain(..superfluous);

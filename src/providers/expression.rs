@@ -77,14 +77,15 @@ impl Expression {
     /// Compiles an expression that may use what is `known` where it stands.
     ///
     /// # Errors
-    /// Every problem that shows before any answer is there: size, syntax, unknown names, patterns, nested loops.
+    /// Every problem that shows before any answer is there: size, unknown names, patterns, nested loops; of the syntax only the
+    /// first, because the others follow from it.
     pub(crate) fn compile(source: &str, known: Known<'_>) -> Result<Self, Vec<ExpressionProblem>> {
         if source.len() > MAX_BYTES {
             return Err(vec![ExpressionProblem::whole(format!("must be at most {MAX_BYTES} bytes"))]);
         }
         let program = catch_unwind(|| ENVIRONMENT.compile(source))
             .map_err(|_| vec![ExpressionProblem::whole("does not compile")])?
-            .map_err(|errors| errors.errors.iter().map(ExpressionProblem::of_syntax).collect::<Vec<_>>())?;
+            .map_err(|errors| vec![ExpressionProblem::of_syntax(errors.errors.first())])?;
         let problems = inspect::inspect(&program, known);
         if !problems.is_empty() {
             return Err(problems);
@@ -225,14 +226,12 @@ fn of_scalar(scalar: &Scalar) -> Value {
 }
 
 /// JSON as CEL sees it. Whole numbers are `int`, never `uint`: CEL refuses to calculate with a mixture. Those beyond 63 bits
-/// become a float, which is never taken for an id.
+/// become texts: a float would make different ids equal.
 fn of_json(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(truth) => Value::Bool(*truth),
-        serde_json::Value::Number(number) => {
-            number.as_i64().map_or_else(|| number.as_f64().map_or(Value::Null, Value::Float), Value::Int)
-        }
+        serde_json::Value::Number(number) => of_number(number),
         serde_json::Value::String(value) => text(value),
         serde_json::Value::Array(items) => Value::List(Arc::new(items.iter().map(of_json).collect())),
         serde_json::Value::Object(entries) => {
@@ -240,3 +239,15 @@ fn of_json(json: &serde_json::Value) -> Value {
         }
     }
 }
+
+fn of_number(number: &serde_json::Number) -> Value {
+    match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (Some(whole), _, _) => Value::Int(whole),
+        (None, Some(whole), _) => text(&whole.to_string()),
+        (None, None, Some(number)) => Value::Float(number),
+        (None, None, None) => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,9 @@ fn require_same_id(expression: &Expression, scope: &Scope, id: &CustomerId) -> R
     if found == id.expose() { Ok(()) } else { Err(Failure::new(Class::Invalid, Cause::OtherCustomer)) }
 }
 
+/// From here on, different whole numbers become the same float.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+
 /// The id and the fingerprint values as a JSON array; a missing key is null.
 fn identity(fingerprint: &[Expression], scope: &Scope, id: &CustomerId) -> Result<Vec<u8>, Failure> {
     let mut values = vec![serde_json::Value::from(id.expose())];
@@ -159,12 +162,14 @@ fn identity(fingerprint: &[Expression], scope: &Scope, id: &CustomerId) -> Resul
         values.push(match expression.evaluate_scalar(scope) {
             Ok(Scalar::Text(text)) => text.into(),
             Ok(Scalar::Whole(whole)) => whole.into(),
-            Ok(Scalar::Number(number)) => number.into(),
+            Ok(Scalar::Number(number)) if number.abs() < EXACT_BELOW => number.into(),
             Ok(Scalar::Truth(truth)) => truth.into(),
             Ok(Scalar::Null) | Err(ExpressionFailed::LastKeyMissing | ExpressionFailed::KeyMissing) => {
                 serde_json::Value::Null
             }
-            Err(ExpressionFailed::WrongType | ExpressionFailed::Failed) => return Err(expression_failed()),
+            Ok(Scalar::Number(_)) | Err(ExpressionFailed::WrongType | ExpressionFailed::Failed) => {
+                return Err(expression_failed());
+            }
         });
     }
     serde_json::to_vec(&values).map_err(|_| expression_failed())
@@ -190,3 +195,7 @@ fn created_at(expression: &Expression, scope: &Scope) -> Option<Timestamp> {
         Ok(Scalar::Whole(_) | Scalar::Number(_) | Scalar::Truth(_) | Scalar::Null) | Err(_) => None,
     }
 }
+
+#[cfg(test)]
+#[path = "look_tests.rs"]
+mod tests;

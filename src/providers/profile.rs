@@ -2,11 +2,13 @@
 
 mod facts;
 mod hash;
+mod lists;
 mod operations;
 mod probe;
 mod problem;
 mod requests;
 mod rules;
+mod target;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

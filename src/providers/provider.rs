@@ -7,16 +7,16 @@ use futures::future::BoxFuture;
 use http::HeaderValue;
 use jiff::Timestamp;
 use url::Url;
-use uuid::Uuid;
 
 use super::{
-    Captured, CustomerId, PreparedRequest, Response,
+    Captured, CustomerId, IdempotencySeed, PreparedRequest, Response,
+    answer::{read_answer, request_id},
     checks::{About, CheckFailed, Page, judge, read_page, require_success},
-    expression::{Expression, Scalar, Scope, off_thread},
+    expression::{Scalar, Scope, off_thread},
     http::{
         ReadClient,
         auth::{Credentials, place_all},
-        classify::{Asked, Reading, classify, outcome_of},
+        classify::{Asked, Reading, classify},
         paginate::Pager,
         request::RequestTemplate,
         template::{Filling, template_failed},
@@ -25,7 +25,7 @@ use super::{
     profile::{Check, LoadedProfile, Operation, ProfileProblem},
 };
 use crate::{
-    api::{CheckOverride, Environment, KeyScope},
+    api::{CheckOverride, Environment},
     domain::{Cause, CheckSeen, CheckVerdict, Class, Control, Failure, Outcome, Sent},
 };
 
@@ -53,20 +53,6 @@ impl Read for ReadClient {
         Box::pin(async move { ReadClient::read(self, request, &credential_version).await })
     }
 }
-
-/// What an idempotency key is made of: equal seeds make equal keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdempotencySeed<'a> {
-    /// Uid of the request.
-    pub request_uid: &'a str,
-    /// Name of the target.
-    pub target: &'a str,
-    /// Number of the attempt; part of the key where the profile says `scope: Attempt`.
-    pub n: u32,
-}
-
-/// The UUID namespace of our idempotency keys; made once, at random.
-const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_2f5e_8d0b_4a55_9c3e_0b7a_41d2_97ec);
 
 /// One provider object: a profile at an address, in an environment.
 pub struct Provider {
@@ -389,65 +375,6 @@ fn account_name(profile: &LoadedProfile, scope: &Scope) -> Result<String, Failur
     let is_visible = name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     let is_fit = is_visible && !name.trim().is_empty() && name.len() <= 128;
     if is_fit { Ok(name) } else { Err(expression_failed()) }
-}
-
-impl IdempotencySeed<'_> {
-    /// Each part is preceded by its length, so that no two seeds run together.
-    fn key(&self, step: &str, scope: KeyScope) -> Uuid {
-        let attempt = match scope {
-            KeyScope::Target => String::new(),
-            KeyScope::Attempt => self.n.to_string(),
-        };
-        let parts = [self.request_uid, self.target, step, &attempt];
-        let name: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
-        Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes())
-    }
-}
-
-fn read_answer(
-    profile: &LoadedProfile,
-    response: &Response,
-    about: &About,
-) -> (Outcome, BTreeMap<String, String>) {
-    let step = &profile.step;
-    let scope = about.scope(response);
-    let answer = classify(&Reading {
-        asked: Asked::Destructive,
-        rules: [&step.operation.rules, &profile.rules],
-        envelope: &profile.envelope,
-        response,
-        scope: &scope,
-        now: about.now,
-    });
-    let outcome = outcome_of(answer, profile.declared().rejects_429_before_execution);
-    let keep = match outcome {
-        Outcome::Accepted => kept(&step.keep, &scope),
-        Outcome::NotSent(_) | Outcome::Unknown(_) | Outcome::Rejected(_) => BTreeMap::new(),
-    };
-    (outcome, keep)
-}
-
-/// What the profile keeps of an answer; a value that does not fit the record is left out.
-fn kept(keep: &[(String, Expression)], scope: &Scope) -> BTreeMap<String, String> {
-    let value = |expression: &Expression| match expression.evaluate_scalar(scope) {
-        Ok(Scalar::Text(text)) if is_keepable(&text) => Some(text),
-        Ok(Scalar::Whole(whole)) => Some(whole.to_string()),
-        Ok(Scalar::Truth(truth)) => Some(truth.to_string()),
-        Ok(Scalar::Text(_) | Scalar::Number(_) | Scalar::Null) | Err(_) => None,
-    };
-    keep.iter().filter_map(|(name, expression)| Some((name.clone(), value(expression)?))).collect()
-}
-
-fn is_keepable(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-'))
-}
-
-/// The provider's request id, for its support; dropped where it does not look like one.
-fn request_id(response: &Response) -> Option<String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let fits = |id: &&String| (1..=64).contains(&id.len()) && id.bytes().all(is_plain);
-    ["x-request-id", "request-id"].iter().find_map(|name| response.headers.get(*name).filter(fits)).cloned()
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl ExpressionProblem {
         Self { column: None, message: message.into() }
     }
 
-    pub(super) fn of_syntax(error: &ParseError) -> Self {
+    pub(super) fn of_syntax(error: Option<&ParseError>) -> Self {
+        let Some(error) = error else { return Self::whole("does not compile") };
         let column = usize::try_from(error.pos.1).ok().filter(|column| *column > 0);
         Self { column, message: format!("does not compile: {}", error.msg.trim()) }
     }

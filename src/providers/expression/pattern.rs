@@ -13,9 +13,12 @@ pub(crate) fn whole_text(pattern: &str) -> Result<Regex, &'static str> {
         .and_then(|rest| rest.strip_suffix('$'))
         .ok_or("must be anchored at both ends: `^…$`")?;
     has_no_escape_from_anchors(inner)?;
+    let compiled = |pattern: &str| Regex::new(pattern).map_err(|_| "is not a valid regular expression");
+    // By itself first: a stray parenthesis would fit into the group below.
+    compiled(pattern)?;
     // The group makes sure of what the scan above is meant to find out.
     let ignore_case = if body.len() == pattern.len() { "" } else { "(?i)" };
-    Regex::new(&format!("{ignore_case}^(?:{inner})$")).map_err(|_| "is not a valid regular expression")
+    compiled(&format!("{ignore_case}^(?:{inner})$"))
 }
 
 /// Whether `^` and `$` around `inner` hold for all of it: no alternative beside them, no flags that change what they mean.

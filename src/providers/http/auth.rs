@@ -261,3 +261,7 @@ fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

@@ -200,3 +200,7 @@ fn named(failure: Failure, general: Cause, here: Cause) -> Failure {
     let cause = if failure.cause == CauseWord::Ours(general) { here.into() } else { failure.cause };
     Failure { cause, ..failure }
 }
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

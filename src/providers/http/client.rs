@@ -1,12 +1,18 @@
 //! Reads: asked again in memory where the connection failed, within one deadline. Never used for a destructive call.
 
-use std::{error::Error as _, io, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    addresses::NoAddress, body::Body, endpoint::Endpoint, heard::Heard, jitter::jittered, limits::Limiter,
-    slots::Reservation, wire,
+    addresses::NoAddress,
+    body::{Body, too_large},
+    endpoint::Endpoint,
+    heard::Heard,
+    jitter::jittered,
+    limits::Limiter,
+    slots::Reservation,
+    wire,
 };
 use crate::{
     domain::{Cause, CauseWord, Class, Failure},
@@ -123,18 +129,27 @@ fn may_mend_itself(failure: &Failure) -> bool {
 fn failure_of(error: &reqwest::Error) -> Failure {
     let mut source = error.source();
     while let Some(inner) = source {
-        if let Some(why) = inner.downcast_ref::<NoAddress>() {
+        let innermost = unwrapped(inner);
+        if let Some(why) = innermost.downcast_ref::<NoAddress>() {
             return (*why).into();
         }
-        // An io::Error hides what it wraps from `source`.
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let is_tls =
-            inner.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>());
-        if is_tls && error.is_connect() {
+        if innermost.is::<rustls::Error>() && error.is_connect() {
             return Failure::new(Class::Transient, Cause::TlsFailed);
+        }
+        if innermost.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+            return too_large();
         }
         source = inner.source();
     }
     let cause = if error.is_connect() { Cause::ConnectFailed } else { Cause::OutcomeUnknown };
     Failure::new(Class::Transient, cause)
+}
+
+/// What an `io::Error` wraps: its `source` is the source of that, and so passes over it.
+fn unwrapped<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut inner = error;
+    while let Some(wrapped) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        inner = wrapped;
+    }
+    inner
 }

@@ -82,12 +82,12 @@ impl Limiter {
             own_pauses: 0,
             breaker: Breaker::closed(),
         };
-        state.configure(limits);
         state.tokens = state.burst;
+        state.configure(limits);
         Arc::new(Self { turn: tokio::sync::Mutex::new(()), changed: Notify::new(), state: Mutex::new(state) })
     }
 
-    /// Takes new limits over at once; requests in flight stay counted, a bucket that is too full is cut. Values below 1 count as 1.
+    /// Takes new limits over at once; requests in flight stay counted, a full bucket stays full. Values below 1 count as 1.
     pub fn configure(&self, limits: Limits) {
         self.state().configure(limits);
         self.changed.notify_one();
@@ -231,10 +231,11 @@ impl State {
     fn configure(&mut self, limits: Limits) {
         self.refill();
         let Limits { requests_per_minute, burst, max_in_flight } = limits;
+        let was_full = self.tokens >= self.burst;
         self.per_second = f64::from(requests_per_minute.max(1)) / 60.0;
         self.burst = f64::from(burst.max(1));
         self.max_in_flight = max_in_flight.max(1).unsigned_abs();
-        self.tokens = self.tokens.min(self.burst);
+        self.tokens = if was_full { self.burst } else { self.tokens.min(self.burst) };
     }
 
     fn refill(&mut self) {

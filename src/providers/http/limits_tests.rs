@@ -246,6 +246,18 @@ async fn new_limits_hold_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_bucket_stays_full_under_new_limits_and_an_empty_one_empty() {
+    let limiter = limiter();
+    limiter.configure(limits(60, 5, 10));
+    assert!(limiter.reserve(5, V1, Duration::ZERO).await.is_ok());
+    let mut reservation = limiter.reserve(5, V1, PATIENT).await.unwrap();
+    (0..5).for_each(|_| reservation.spend());
+    drop(reservation);
+    limiter.configure(limits(60, 50, 10));
+    assert_eq!(timed(heard(&limiter, V1, Heard::Answered)).await.0, 1.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn five_troubles_in_a_row_open_the_circuit_and_four_do_not() {
     let limiter = limiter();
     for trouble in [true, true, true, true, false, true, true, true, true] {

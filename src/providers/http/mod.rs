@@ -20,6 +20,8 @@ mod retry_after;
 mod send;
 mod slots;
 pub(crate) mod template;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod validity;
 mod wire;

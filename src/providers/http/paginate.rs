@@ -235,3 +235,7 @@ impl<'a> Pager<'a> {
         url.query_pairs_mut().clear().extend_pairs(theirs.into_iter().chain(ours));
     }
 }
+
+#[cfg(test)]
+#[path = "paginate_tests.rs"]
+mod tests;

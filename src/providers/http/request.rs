@@ -109,3 +109,7 @@ fn path_of(base: &Url) -> Vec<&str> {
     }
     segments
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

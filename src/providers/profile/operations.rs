@@ -4,18 +4,13 @@ use super::{
     Account, Check, Control, Operation, Presence, Problems, Step, facts, probe,
     requests::{self, Use},
     rules,
+    target::{self, Ids},
 };
 use crate::{
-    api::{self, ConditionalDelete, Method},
+    api,
     providers::{
         expression::{Expression, Known, Variable},
-        http::{
-            auth::Placement,
-            classify::Rule,
-            paginate::{Paginate, Paging},
-            request::{BodyTemplate, RequestTemplate},
-            template::{Allowed, Text},
-        },
+        http::{auth::Placement, classify::Rule, template::Allowed},
     },
 };
 
@@ -52,9 +47,9 @@ const WITH_ITEMS: &[Variable] = &[
 /// Reads a profile's operations, and writes down what is wrong with them.
 pub(super) struct Compiler<'a> {
     source: &'a api::Profile,
-    auth: &'a [Placement],
+    pub(super) auth: &'a [Placement],
     captured: Vec<String>,
-    problems: &'a mut Problems,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl<'a> Compiler<'a> {
@@ -108,16 +103,16 @@ impl<'a> Compiler<'a> {
             |name: &str, text: &str| self.problems.expression(&format!("presence.{name}"), text, LOOK);
         let id = expression("id", &source.id);
         let present = expression("present", &source.present);
-        let inactive = expression("inactive", &source.inactive);
-        let tombstoned = expression("tombstoned", &source.tombstoned);
-        let absent = expression("absent", &source.absent);
         let fingerprint: Option<Vec<_>> = source
             .fingerprint
             .iter()
             .enumerate()
             .map(|(at, text)| expression(&format!("fingerprint[{at}]"), &text.0))
             .collect();
-        let presence = Presence {
+        let inactive = self.proof("presence.inactive", &source.inactive);
+        let tombstoned = self.proof("presence.tombstoned", &source.tombstoned);
+        let absent = self.proof("presence.absent", &source.absent);
+        Some(Presence {
             operation: operation?,
             id: id?,
             present: present?,
@@ -127,9 +122,14 @@ impl<'a> Compiler<'a> {
             created_at: created_at?,
             fingerprint: fingerprint?,
             capture: capture?,
-        };
-        probe::inspect(&presence, self.problems);
-        Some(presence)
+        })
+    }
+
+    /// A predicate that can end in "gone".
+    fn proof(&mut self, field: &str, source: &str) -> Option<Expression> {
+        let predicate = self.problems.expression(field, source, LOOK)?;
+        probe::inspect(field, &predicate, self.problems);
+        Some(predicate)
     }
 
     pub(super) fn checks(&mut self) -> Vec<Check> {
@@ -179,79 +179,6 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// A status that usually carries a list must not stand for an empty one.
-    fn empty_statuses(&mut self, field: &str, source: Option<&[i32]>) -> Vec<u16> {
-        let statuses = source.unwrap_or(&defaults::EMPTY_STATUSES);
-        if statuses.iter().any(|status| !matches!(status, 201 | 203..=205 | 207..=299)) {
-            self.problems.add(
-                format!("{field}.emptyStatuses"),
-                "must be within 201-299, without 202 and 206: only their items say whether a list is empty",
-            );
-        }
-        statuses.iter().filter_map(|status| u16::try_from(*status).ok()).collect()
-    }
-
-    fn paginate(&mut self, field: &str, operation: &api::Operation, known: Known<'_>) -> Option<Paginate> {
-        let Some(source) = &operation.paginate else {
-            return Some(Paginate { paging: Paging::Single, max_pages: 1, max_items: usize::MAX });
-        };
-        if operation.request.method != Method::GET {
-            self.problems.add(field, "only a GET is read page by page");
-        }
-        let max_pages = self.cap(&format!("{field}.maxPages"), source.max_pages, defaults::MAX_PAGES, 1_000);
-        let max_items =
-            self.cap(&format!("{field}.maxItems"), source.max_items, defaults::MAX_ITEMS, 100_000);
-        let paging = match (&source.cursor, &source.page, &source.link, &source.next_url) {
-            (Some(cursor), None, None, None) => {
-                self.refuse_taken(&format!("{field}.cursor.param"), &cursor.param, operation);
-                let next = self.problems.expression(&format!("{field}.cursor.next"), &cursor.next, known);
-                Paging::Cursor { param: cursor.param.clone(), next: next? }
-            }
-            (None, Some(page), None, None) => self.numbered(&format!("{field}.page"), page, operation)?,
-            (None, None, Some(_), None) => Paging::Link,
-            (None, None, None, Some(next_url)) => {
-                let next = self.problems.expression(&format!("{field}.nextUrl.next"), &next_url.next, known);
-                Paging::NextUrl { next: next? }
-            }
-            _ => {
-                self.problems.add(field, "exactly one of `cursor`, `page`, `link` and `nextUrl` must be set");
-                return None;
-            }
-        };
-        Some(Paginate { paging, max_pages: max_pages?, max_items: max_items? })
-    }
-
-    fn numbered(
-        &mut self,
-        field: &str,
-        page: &api::NumberedPaging,
-        operation: &api::Operation,
-    ) -> Option<Paging> {
-        self.refuse_taken(&format!("{field}.param"), &page.param, operation);
-        self.refuse_taken(&format!("{field}.sizeParam"), &page.size_param, operation);
-        if page.param == page.size_param {
-            self.problems.add(format!("{field}.sizeParam"), "must differ from `param`");
-        }
-        let start = u32::try_from(page.start).ok().filter(|start| *start <= 1);
-        let size = usize::try_from(page.size).ok().filter(|size| (1..=1_000).contains(size));
-        let start = self.problems.take(&format!("{field}.start"), start.ok_or("must be 0 or 1"))?;
-        let size = self.problems.take(&format!("{field}.size"), size.ok_or("must be 1 to 1000"))?;
-        Some(Paging::Numbered { param: page.param.clone(), start, size_param: page.size_param.clone(), size })
-    }
-
-    fn cap(&mut self, field: &str, source: Option<i32>, default: i32, max: i32) -> Option<usize> {
-        let cap = source.unwrap_or(default);
-        let cap = usize::try_from(cap).ok().filter(|_| (1..=max).contains(&cap));
-        self.problems.take(field, cap.ok_or(format!("must be 1 to {max}")))
-    }
-
-    fn refuse_taken(&mut self, field: &str, name: &str, operation: &api::Operation) {
-        let is_auth = self.auth.iter().any(|placement| placement.place.query() == Some(name));
-        if name.is_empty() || operation.request.query.contains_key(name) || is_auth {
-            self.problems.add(field, "must be a query parameter that nothing else sets");
-        }
-    }
-
     pub(super) fn step(&mut self) -> Option<Step> {
         let [source] = self.source.delete.as_slice() else {
             let message = if self.source.delete.is_empty() {
@@ -277,8 +204,9 @@ impl<'a> Compiler<'a> {
         let allowed = Allowed { customer: true, captured: &captured };
         let operation = self.operation(field, &source.operation, Use::Destructive, allowed, known);
         if let Some(operation) = &operation {
-            self.inspect_target(&operation.request);
-            self.inspect_condition(&operation.request);
+            target::inspect_target(&operation.request, self.problems);
+            let promised = self.source.guarantees.conditional_delete;
+            target::inspect_condition(&operation.request, promised, self.problems);
         }
         let idempotency = self.idempotency(source, operation.as_ref());
         let keep = self.named(&format!("{field}.keep"), &source.keep, known);
@@ -288,42 +216,6 @@ impl<'a> Compiler<'a> {
             idempotency: idempotency?,
             keep: keep?,
         })
-    }
-
-    /// The customer's id occurs once, where nothing can widen what it names.
-    fn inspect_target(&mut self, request: &RequestTemplate) {
-        let ids = Ids::of(request);
-        let path = "delete[0].request.path";
-        match (ids.all, ids.whole) {
-            (1, 1) => {}
-            (0, _) => self.problems.add(path, "must contain `{customer.id}` exactly once as a whole segment"),
-            (1, _) => self.problems.add(
-                "delete[0].request",
-                "`{customer.id}` must be a whole segment, query value or body value, or the end of a JSON text",
-            ),
-            _ => self.problems.add(path, "the request must contain `{customer.id}` exactly once"),
-        }
-    }
-
-    /// A deletion that is declared to be conditional must carry what was seen.
-    fn inspect_condition(&mut self, request: &RequestTemplate) {
-        let has_if_match =
-            request.headers.iter().any(|(name, value)| *name == http::header::IF_MATCH && value.has_vars());
-        match self.source.guarantees.conditional_delete {
-            ConditionalDelete::IfMatch if !has_if_match => {
-                self.problems.add(
-                    "delete[0].request.headers",
-                    "`conditionalDelete: IfMatch` needs `If-Match: '{vars.NAME}'`",
-                );
-            }
-            ConditionalDelete::Version if !uses_captured(request) => {
-                self.problems.add(
-                    "delete[0].request",
-                    "`conditionalDelete: Version` needs a captured value: `{vars.NAME}`",
-                );
-            }
-            ConditionalDelete::None | ConditionalDelete::IfMatch | ConditionalDelete::Version => {}
-        }
     }
 
     /// `None` where it is wrong, `Some(None)` where there is none.
@@ -354,22 +246,23 @@ impl<'a> Compiler<'a> {
     ) -> Option<Operation> {
         let rules = rules::rules(&format!("{field}.classify"), &source.classify, known, self.problems);
         let field = format!("{field}.request");
+        self.refuse_auth_places(&field, &source.request);
         let request =
             requests::request(&field, &source.request, self.source, purpose, allowed, self.problems)?;
-        self.refuse_auth_places(&field, &request);
         Some(Operation { request, rules })
     }
 
-    fn refuse_auth_places(&mut self, field: &str, request: &RequestTemplate) {
-        for placement in self.auth {
-            if let Some(name) = placement.place.header()
-                && request.headers.iter().any(|(taken, _)| taken == name)
-            {
-                self.problems.add(format!("{field}.headers.{name}"), "carries a credential: see `auth`");
+    fn refuse_auth_places(&mut self, field: &str, request: &api::RequestTemplate) {
+        let own = request.headers.keys().map(|name| (format!("{field}.headers.{name}"), name));
+        let shared = self.source.headers.keys().map(|name| (format!("headers.{name}"), name));
+        for (field, name) in own.chain(shared) {
+            let is_taken = |taken: &http::HeaderName| name.eq_ignore_ascii_case(taken.as_str());
+            if self.auth.iter().any(|placement| placement.place.header().is_some_and(is_taken)) {
+                self.problems.add(field, "carries a credential: see `auth`");
             }
-            if let Some(name) = placement.place.query()
-                && request.query.iter().any(|(taken, _)| taken == name)
-            {
+        }
+        for name in request.query.keys() {
+            if self.auth.iter().any(|placement| placement.place.query() == Some(name)) {
                 self.problems.add(format!("{field}.query.{name}"), "carries a credential: see `auth`");
             }
         }
@@ -409,55 +302,6 @@ impl<'a> Compiler<'a> {
             self.problems.add(format!("{field}.capture"), "values are captured by `presence` only");
         }
     }
-}
-
-/// How often a request contains the customer's id.
-struct Ids {
-    all: usize,
-    /// Of these, where it is a whole value, or the end of a JSON text (`gid://shopify/Customer/{customer.id}`).
-    whole: usize,
-}
-
-impl Ids {
-    fn of(request: &RequestTemplate) -> Self {
-        let mut ids = Self { all: 0, whole: 0 };
-        let in_path = request.path.iter().filter(|segment| segment.is_the_customer_id()).count();
-        ids.add(in_path, in_path);
-        for (_, text) in &request.headers {
-            ids.add(text.customer_ids(), 0);
-        }
-        let form = match &request.body {
-            Some(BodyTemplate::Form(fields)) => fields.as_slice(),
-            Some(BodyTemplate::Json(_)) | None => &[],
-        };
-        for (_, text) in request.query.iter().chain(form) {
-            ids.add(text.customer_ids(), usize::from(text.is_the_customer_id()));
-        }
-        if let Some(BodyTemplate::Json(json)) = &request.body {
-            json.visit(&mut |text: Option<&Text>| match text {
-                None => ids.add(1, 1),
-                Some(text) => ids.add(text.customer_ids(), usize::from(text.ends_with_the_customer_id())),
-            });
-        }
-        ids
-    }
-
-    fn add(&mut self, all: usize, whole: usize) {
-        self.all += all;
-        self.whole += whole;
-    }
-}
-
-fn uses_captured(request: &RequestTemplate) -> bool {
-    let mut in_body = false;
-    match &request.body {
-        Some(BodyTemplate::Json(json)) => json.visit(&mut |text| in_body |= text.is_some_and(Text::has_vars)),
-        Some(BodyTemplate::Form(fields)) => in_body = fields.iter().any(|(_, text)| text.has_vars()),
-        None => {}
-    }
-    in_body
-        || request.query.iter().any(|(_, text)| text.has_vars())
-        || request.headers.iter().any(|(_, text)| text.has_vars())
 }
 
 fn is_identifier(name: &str) -> bool {

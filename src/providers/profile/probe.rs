@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Presence, Problems};
-use crate::providers::{CustomerId, Response, expression::Scope};
+use super::Problems;
+use crate::providers::{
+    CustomerId, Response,
+    expression::{Expression, Scope},
+};
 
 /// Statuses that say nothing about a customer: redirects, refusals, failures, and a bare success.
 const STATUSES: [u16; 12] = [200, 204, 301, 302, 307, 401, 403, 429, 500, 502, 503, 504];
@@ -15,25 +18,21 @@ fn bodies() -> [(&'static str, Option<serde_json::Value>); 4] {
     [("", None), ("{}", Some(serde_json::json!({}))), ("[]", Some(serde_json::json!([]))), (HTML, None)]
 }
 
-/// Runs the predicates that can end in "gone" against every such answer.
-pub(super) fn inspect(presence: &Presence, problems: &mut Problems) {
-    for (name, predicate) in
-        [("inactive", &presence.inactive), ("tombstoned", &presence.tombstoned), ("absent", &presence.absent)]
-    {
-        let is_fooled = |status: &u16| {
-            bodies().into_iter().any(|(text, json)| {
-                predicate.evaluate_bool(&scope(&response(*status, text, json))) == Ok(true)
-            })
-        };
-        let fooled: Vec<String> =
-            STATUSES.iter().filter(|status| is_fooled(status)).map(ToString::to_string).collect();
-        if !fooled.is_empty() {
-            let message = format!(
-                "must be false for a bare answer (no body, {{}}, [] or an HTML page) with status {}",
-                fooled.join(", ")
-            );
-            problems.add(format!("presence.{name}"), message);
-        }
+/// Runs a predicate that can end in "gone" against every such answer.
+pub(super) fn inspect(field: &str, predicate: &Expression, problems: &mut Problems) {
+    let is_fooled = |status: &u16| {
+        bodies()
+            .into_iter()
+            .any(|(text, json)| predicate.evaluate_bool(&scope(&response(*status, text, json))) == Ok(true))
+    };
+    let fooled: Vec<String> =
+        STATUSES.iter().filter(|status| is_fooled(status)).map(ToString::to_string).collect();
+    if !fooled.is_empty() {
+        let message = format!(
+            "must be false for a bare answer (no body, {{}}, [] or an HTML page) with status {}",
+            fooled.join(", ")
+        );
+        problems.add(field, message);
     }
 }
 

@@ -1,0 +1,176 @@
+//! What proves that a customer is gone, is another one, or is still there.
+
+use super::*;
+
+#[test]
+fn where_presence_proves_nothing_an_accepted_deletion_ends_unverified() {
+    for outcome in [Outcome::Accepted, already_gone()] {
+        let process = || Process::new(after(Some(outcome.clone()))).at(unobservable());
+        assert_eq!(later_on(process(), same()), "Wait StillThere");
+        assert_eq!(later_on(process(), Look::Absent), "Close Deactivated/Absent");
+        let mut patient = process();
+        patient.turn(0, same());
+        assert_eq!(brief(&patient.turn(901, same())), "Close Unverified/NotObservable", "{outcome:?}");
+    }
+}
+
+#[test]
+fn where_presence_means_something_an_accepted_deletion_that_shows_nothing_fails() {
+    let mut process = Process::new(after(Some(Outcome::Accepted)));
+    process.turn(0, same());
+    assert_eq!(brief(&process.turn(900, same())), "Wait StillThere");
+    assert_eq!(brief(&process.turn(901, same())), "Close Failed/StillPresent");
+}
+
+/// The deadline stands on the wall clock of whoever wrote the answer down; what a read can show does not.
+#[test]
+fn a_deadline_of_another_clock_does_not_make_a_read_fresh() {
+    let mut process = Process::new(after(Some(Outcome::Accepted)));
+    assert_eq!(brief(&process.turn(5_000, same())), "Wait StillThere");
+    assert_eq!(brief(&process.turn(5_000 + 184, same())), "Wait StillThere");
+    assert_eq!(brief(&process.turn(5_000 + 185, same())), "Close Failed/StillPresent");
+}
+
+#[test]
+fn nothing_follows_from_an_attempt_without_an_answer_before_the_settle_window_is_over() {
+    for outcome in [None, Some(unknown()), Some(already_gone())] {
+        for look in [Look::Absent, same(), another()] {
+            let mut process = Process::new(after(outcome.clone()));
+            for seconds in [0, 184] {
+                assert_eq!(brief(&process.turn(seconds, look.clone())), "Wait Settling", "{outcome:?}");
+            }
+            assert_ne!(brief(&process.turn(185, look.clone())), "Wait Settling", "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn the_settle_window_starts_when_this_process_first_saw_the_attempt() {
+    let mut late = Process::new(after(None));
+    assert_eq!(brief(&late.turn(100_000, Look::Absent)), "Wait Settling"); // whatever `intentAt` says
+    let mut process = Process::new(after(Some(unknown())));
+    process.turn(0, same());
+    process.facts = Facts::Mine(record([Some(unknown()), None]));
+    assert_eq!(brief(&process.turn(LATER, Look::Absent)), "Wait Settling"); // the second attempt has its own
+}
+
+#[test]
+fn gone_is_believed_once_no_read_can_be_older_than_the_customer() {
+    let accepted = || Process::new(after(Some(Outcome::Accepted)));
+    let mut process = accepted();
+    for (seconds, expected) in [(0, "Wait Lag"), (59, "Wait Lag"), (60, "Close Erased/Absent")] {
+        assert_eq!(brief(&process.turn(seconds, Look::Absent)), expected, "at {seconds}");
+    }
+    let mut planned_long_ago = Process::new(Facts::None);
+    planned_long_ago.turn(0, same());
+    planned_long_ago.facts = after(Some(Outcome::Accepted));
+    assert_eq!(brief(&planned_long_ago.turn(60, Look::Absent)), "Close Erased/Absent");
+    let mut created_long_ago = Process::new(Facts::None).with(|process| process.seen.created_long_ago = true);
+    created_long_ago.turn(0, same());
+    created_long_ago.facts = after(Some(Outcome::Accepted));
+    assert_eq!(brief(&created_long_ago.turn(1, Look::Absent)), "Close Erased/Absent");
+    let mut of_another = Process::new(Facts::None).with(|process| process.seen.created_long_ago = true);
+    of_another.turn(0, another());
+    of_another.facts = after(Some(Outcome::Accepted));
+    assert_eq!(brief(&of_another.turn(1, Look::Absent)), "Wait Lag", "another customer's age says nothing");
+    let mut recreated = accepted();
+    assert_eq!(brief(&recreated.turn(1, another())), "Wait Lag");
+}
+
+#[test]
+fn gone_is_believed_after_as_many_looks_in_a_row_as_the_provider_object_asks_for() {
+    let mut provider = hard();
+    provider.confirmations = 3;
+    let mut process = Process::new(after(Some(Outcome::Accepted))).at(provider);
+    process.turn(0, same());
+    for (seconds, look, expected) in [
+        (100, Look::Absent, "Wait Confirming"),
+        (105, Look::Absent, "Wait Confirming"), // too early to count
+        (110, Look::Absent, "Wait Confirming"),
+        (120, Look::Unknown(transient()), "Wait Provider"),
+        (130, Look::Absent, "Wait Confirming"), // the row begins again
+        (140, Look::Absent, "Wait Confirming"),
+        (150, same(), "Wait StillThere"),
+        (160, Look::Absent, "Wait Confirming"),
+        (170, Look::Absent, "Wait Confirming"),
+        (180, Look::Absent, "Close Erased/Absent"),
+    ] {
+        assert_eq!(brief(&process.turn(seconds, look)), expected, "at {seconds}");
+    }
+}
+
+#[test]
+fn looks_from_before_an_attempt_do_not_confirm_it() {
+    let mut provider = hard();
+    provider.confirmations = 2;
+    let mut process =
+        Process::new(Facts::None).at(provider).with(|process| process.plan.accept_absent = true);
+    process.turn(0, same());
+    process.turn(100, Look::Absent); // the record that was read is old: another process has deleted the customer
+    process.facts = after(Some(Outcome::Accepted));
+    assert_eq!(brief(&process.turn(110, Look::Absent)), "Wait Confirming");
+    assert_eq!(brief(&process.turn(120, Look::Absent)), "Close Erased/Absent");
+}
+
+#[test]
+fn what_another_credential_sees_ends_nothing_that_was_sent() {
+    for outcome in [None, Some(unknown()), Some(Outcome::Accepted)] {
+        for look in [Look::Absent, Look::Tombstoned, another()] {
+            let mut process = Process::new(after(outcome.clone()));
+            process.turn(0, same());
+            process.seen.credential = Some("hmac:another".to_owned());
+            for seconds in [LATER, LATER + 100] {
+                assert_eq!(
+                    brief(&process.turn(seconds, look.clone())),
+                    "Wait AnotherCredential",
+                    "{outcome:?}, {look:?}"
+                );
+            }
+            process.seen.credential = Some("hmac:credential".to_owned());
+            let ended = brief(&process.turn(LATER + 200, look.clone()));
+            assert!(ended.starts_with("Close"), "{ended}, {outcome:?}, {look:?}");
+        }
+    }
+}
+
+/// Nothing was done with the old credential, so the new one is as good for a look as any.
+#[test]
+fn another_credential_does_not_keep_a_request_from_ending_where_nothing_was_done() {
+    for outcome in [not_sent(), rejected(Class::Auth)] {
+        let mut process = Process::new(after(Some(outcome.clone())));
+        process.plan.accept_absent = true;
+        process.seen.credential = Some("hmac:another".to_owned());
+        assert_eq!(brief(&process.turn(1_000, Look::Absent)), "Wait SecondLook");
+        assert_eq!(brief(&process.turn(1_060, Look::Absent)), "Close AlreadyAbsent/Absent", "{outcome:?}");
+    }
+}
+
+#[test]
+fn what_was_sent_to_one_address_is_not_verified_at_another() {
+    let moved = || ProviderFacts { base_url: "https://eu.acme.example".to_owned(), ..hard() };
+    let sandbox = || ProviderFacts { environment: Environment::sandbox, ..hard() };
+    for provider in [moved(), sandbox()] {
+        for (outcome, expected) in [
+            (None, "Wait AnotherAddress"),
+            (Some(unknown()), "Wait AnotherAddress"),
+            (Some(Outcome::Accepted), "Wait AnotherAddress"),
+            (Some(not_sent()), "Delete"), // nothing is there to be verified; the plan's hash is another
+            (Some(rejected(Class::RateLimited)), "Delete"),
+        ] {
+            let process = Process::new(after(outcome.clone())).at(provider.clone());
+            assert_eq!(later_on(process, same()), expected, "{outcome:?}");
+        }
+        let early = brief(&Process::new(after(None)).at(provider).turn(0, same()));
+        assert_eq!(early, "Wait Settling", "nothing is sent there either, before");
+    }
+}
+
+#[test]
+fn another_account_under_the_same_name_has_nothing_to_do_with_an_open_attempt() {
+    for outcome in [None, Some(Outcome::Accepted), Some(not_sent())] {
+        let mut provider = hard();
+        provider.account = "acct-us".to_owned();
+        let process = Process::new(after(outcome.clone())).at(provider);
+        assert_eq!(later_on(process, same()), "Stop AccountChanged", "{outcome:?}");
+    }
+}
