@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::CustomerOffboarding,
-    domain::{Blocked, Decision, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
+    domain::{Blocked, Decision, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
     failpoint,
 };
 
@@ -50,15 +50,20 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
 /// # Errors
 /// As `perform`; `TooManyTurns`.
 pub async fn work(ctx: &Shared, case: &mut Case) -> Result<Decision, Error> {
-    let mut planned = None;
+    let (mut planned, mut still_seen) = (None, None);
     for _ in 0..MOST_TURNS {
-        let seen = observe(ctx, case).await;
+        let seen = match still_seen.take() {
+            Some(seen) => seen,
+            None => observe(ctx, case).await,
+        };
         let decision = decide(&case.plan, &case.facts(), &seen, &case.memory, ctx.now());
         planned = decision.planned.or(planned);
         let Next::Do(effect) = &decision.next else { return Ok(Decision { planned, next: decision.next }) };
         if let Performed::Later(next) = perform(ctx, case, &seen, effect).await? {
             return Ok(Decision { planned, next });
         }
+        // Writing an outcome down changes nothing at the provider: what was seen a moment ago stands.
+        still_seen = (*effect == Effect::SaveOutcome).then_some(seen);
     }
     Err(Error::TooManyTurns)
 }
