@@ -1,4 +1,6 @@
 //! The operator's binary against a real API server, with the provider's own ledger as the judge.
+//!
+//! Stories wait more than they work: `cargo test --test cluster -- --test-threads 16` is fastest.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,4 +8,6 @@
 )]
 
 mod happy;
+mod seeds;
 mod stage;
+mod story;

@@ -116,6 +116,12 @@ impl Sandbox {
         self.send(Method::PUT, &path, |request| request.json(customer)).await.map(drop)
     }
 
+    /// Changes some fields of a customer: the same one, not another life of it.
+    pub async fn change(&self, provider: Provider, id: &str, fields: &Value) -> Result<(), Failure> {
+        let path = ["admin", provider.name(), "customers", id];
+        self.send(Method::PATCH, &path, |request| request.json(fields)).await.map(drop)
+    }
+
     /// Takes a customer out of the store, behind everybody's back.
     pub async fn remove(&self, provider: Provider, id: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, &["admin", provider.name(), "customers", id], bare).await.map(drop)
