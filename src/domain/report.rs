@@ -68,6 +68,9 @@ fn conditions(
 ) -> Vec<Condition> {
     let tell = |(type_, reporter): &(ConditionType, Reporter)| {
         let Verdict(status, reason, message) = reporter(story);
+        let is_documented =
+            |(truth, reasons): &(Truth, &[Reason])| *truth == status && reasons.contains(&reason);
+        debug_assert!(type_.reasons().iter().any(is_documented), "{type_} is {status} because of {reason}");
         let before = previous.conditions.iter().find(|condition| condition.type_ == type_.as_str());
         let since =
             before.filter(|before| before.status == status).map_or(now, |before| before.last_transition_time);
