@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
-        ProviderSeen, Sent, mode_of,
+        ProviderSeen, RecordProblem, Sent, mode_of,
     },
     evidence::{Keys, record},
     providers::{Captured, Credentials},
@@ -145,10 +145,10 @@ impl Case {
         }
     }
 
-    /// What the record says, with the outcome that is not written down yet.
+    /// What the record says, with the outcome that is not written down yet. Without the key nobody can find it or believe it.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        let Some(keys) = &self.keys else { return Facts::None };
+        let Some(keys) = &self.keys else { return Facts::Unusable(RecordProblem::AnotherKey) };
         let object = match &self.stored {
             Stored::Unread => return Facts::Unread,
             Stored::NotRead | Stored::None => return Facts::None,

@@ -324,12 +324,29 @@ async fn until_there_is_a_key(ctx: &Shared) {
     }
 }
 
+/// Everything that waited for the key looks again.
+fn wake_all(ctx: &Context) {
+    ctx.wake(ctx.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+    for provider in ctx.providers.state() {
+        let _ = ctx.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
+    }
+    for record in ctx.records.open() {
+        let _ = ctx.wake_records.send(record);
+    }
+}
+
 async fn keep_the_key(ctx: Shared) {
     let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
     loop {
+        let was_there = ctx.installation.keys().await.is_some();
         match ctx.installation.refresh(&ctx.api, &ctx.operator_namespace, &first).await {
-            Ok(()) => pause = KEY_INTERVAL,
+            Ok(()) => {
+                pause = KEY_INTERVAL;
+                if !was_there {
+                    wake_all(&ctx);
+                }
+            }
             Err(problem) => {
                 tracing::error!("{problem}");
                 pause = (pause * 2).min(KEY_INTERVAL);
