@@ -44,7 +44,9 @@ pub enum KeyProblem {
     #[error("the Secret {SECRET} does not hold a key of 32 bytes under `key`; restore it from its backup")]
     Unusable,
     /// It is another key than the one that this process began with, or that the records were made with.
-    #[error("the Secret {SECRET} holds another key than the records were made with; restore it from its backup")]
+    #[error(
+        "the Secret {SECRET} holds another key than the records were made with; restore it from its backup"
+    )]
     Changed,
     /// The API server.
     #[error("the Secret {SECRET} cannot be read or made: {0}")]

@@ -1,9 +1,15 @@
 //! The operator's binary against a real API server, with the provider's own ledger as the judge.
+//!
+//! Stories wait more than they work: `cargo test --test cluster -- --test-threads 16` is fastest.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod audit;
+mod cost;
+mod flags;
 mod happy;
 mod stage;
+mod story;

@@ -2,15 +2,20 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use harness::{
-    ControlPlane, Failure, Launch, LedgerFilter, Namespace, Options, Process, Provider, Sandbox, Scratch,
-    eventually,
+use harness::{ControlPlane, Failure, Launch, Options, Process, Scratch};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::OnceCell,
 };
-use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+
+use crate::story::Story;
 
 /// How long a story may take to get where it should: generous, because nothing waits for it to pass.
 pub const SOON: Duration = Duration::from_secs(60);
+
+/// How long an attempt without an answer is left alone: the operator's flags below, and `quick_profile`.
+pub const SETTLE_WINDOW: Duration = Duration::from_millis(8600);
 
 /// Short deadlines, so that the settle window of a test is seconds; the code path is the shipped one.
 const OPERATOR_FLAGS: &[&str] =
@@ -20,11 +25,16 @@ const OPERATOR_FLAGS: &[&str] =
 pub struct Stage {
     pub plane: ControlPlane,
     pub operator: tokio::sync::Mutex<Process>,
-    launch: Launch,
-    scratch: Scratch,
+    pub launch: Launch,
+    pub scratch: Scratch,
 }
 
 static SHARED: OnceCell<Stage> = OnceCell::const_new();
+
+/// Plays one story on the stage that all share.
+pub async fn play(name: &str, story: impl AsyncFnOnce(&Story<'_>)) {
+    Stage::shared().await.play(name, story).await;
+}
 
 impl Stage {
     /// The stage of all stories that leave the operator alone.
@@ -48,8 +58,17 @@ impl Stage {
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
         let plane = ControlPlane::start(options).await?;
-        plane.apply(&fs::read_to_string(root().join("tests/cluster/roles.yaml")).unwrap()).await?;
         plane.apply_path(&root().join("crds")).await?;
+        Self::start_on(plane, flags, env).await
+    }
+
+    /// The same on a control plane that has its CRDs already.
+    pub async fn start_on(
+        plane: ControlPlane,
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Stage, Failure> {
+        plane.apply(&fs::read_to_string(root().join("tests/cluster/roles.yaml")).unwrap()).await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])
@@ -69,203 +88,58 @@ impl Stage {
         Ok(())
     }
 
+    /// Starts the operator again with more environment than before; what it wrote so far stays in its log.
+    pub async fn restart_operator_with(&mut self, env: &[(&str, &str)]) -> Result<(), Failure> {
+        for (name, value) in env {
+            self.launch = self.launch.clone().env(name, value);
+        }
+        self.restart_operator().await
+    }
+
+    /// Asks the running operator's own endpoint: status and body. It tells its address in its log.
+    pub async fn ask_operator(&self, path: &str) -> (u16, String) {
+        let log = self.operator.lock().await.log();
+        let line = log.lines().rfind(|line| line.contains("serving /healthz")).unwrap();
+        let port = line.split("127.0.0.1:").nth(1).unwrap().split(|at: char| !at.is_ascii_digit()).next();
+        plain_get(&format!("127.0.0.1:{}", port.unwrap()), path).await
+    }
+
     /// Kills the operator, without a chance to say goodbye.
     pub async fn kill_operator(&self) {
         self.operator.lock().await.kill_hard().unwrap();
     }
 
-    /// A namespace and a sandbox for one story.
+    /// Plays one story in a namespace and with a sandbox of its own. Then the ledger is judged, whatever the story was about.
+    pub async fn play(&self, name: &str, story: impl AsyncFnOnce(&Story<'_>)) {
+        let played = self.story(name).await;
+        story(&played).await;
+        played.judged().await;
+    }
+
+    /// A namespace and a sandbox for one story; who takes it this way has it judged.
     pub async fn story(&self, name: &str) -> Story<'_> {
-        let namespace = self.plane.namespace(name).await.unwrap();
-        let sandbox = Sandbox::start().await.unwrap();
-        Story { stage: self, namespace, sandbox }
+        Story::begin(self, name).await
     }
 }
 
 async fn ready(launch: &Launch, scratch: &Scratch) -> Result<Process, Failure> {
     let mut operator = launch.start(scratch.path())?;
-    operator.wait_for_line(|line| line.contains("ready"), SOON).await?;
+    let is_ready = |line: &str| line.ends_with(": ready") || line.contains(r#""message":"ready""#);
+    operator.wait_for_line(is_ready, SOON).await?;
     Ok(operator)
+}
+
+/// One GET without TLS.
+async fn plain_get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// One story: a namespace, a sandbox, and words for what happens in them.
-pub struct Story<'a> {
-    pub stage: &'a Stage,
-    pub namespace: Namespace,
-    pub sandbox: Sandbox,
-}
-
-/// A built-in profile with short times, as a custom profile.
-pub fn quick_profile(provider: Provider) -> Value {
-    let text =
-        fs::read_to_string(root().join(format!("src/providers/profiles/{}.yaml", provider.name()))).unwrap();
-    let mut profile: Value = serde_saphyr::from_str(&text).unwrap();
-    profile["guarantees"]["consistencyLag"] = json!("300ms");
-    profile["guarantees"]["maxRequestLifetime"] = json!("300ms");
-    profile["limits"] = json!({"default": {"requestsPerMinute": 6000, "burst": 100, "maxInFlight": 8}});
-    profile
-}
-
-impl Story<'_> {
-    /// Secret and provider object for the sandbox, unattended; `change` is merged into the spec.
-    pub async fn provider(&self, provider: Provider, change: Value) {
-        let (url, token, mode) = match provider {
-            Provider::Juicyway => (&self.sandbox.addresses().juicyway, "test_ok", "Hard"),
-            Provider::Revolv3 => (&self.sandbox.addresses().revolv3, "rv3_sandbox", "Soft"),
-            Provider::Scripted => (&self.sandbox.addresses().scripted, "any", "Hard"),
-        };
-        self.secret(provider.name(), token).await;
-        let mut spec = json!({
-            "customProfile": if provider == Provider::Scripted { Value::Null } else { quick_profile(provider) },
-            "baseUrl": url,
-            "allowedCIDRs": ["127.0.0.0/8"],
-            "account": format!("{}-{}", self.namespace.name(), provider.name()),
-            "environment": "sandbox",
-            "credentials": {"token": {"secretKeyRef": {"name": provider.name(), "key": "token"}}},
-            "tls": {"caBundle": self.sandbox.addresses().ca_bundle},
-            "allowedModes": [mode],
-            "approvals": {"required": 0},
-            "recheckInterval": "10s",
-            "verify": {"confirmations": 1, "interval": "500ms", "deadline": "8s"},
-        });
-        merge(&mut spec, change);
-        self.apply(&json!({
-            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
-            "metadata": {"name": provider.name(), "namespace": self.namespace.name()}, "spec": spec,
-        }))
-        .await;
-    }
-
-    pub async fn secret(&self, name: &str, token: &str) {
-        self.apply(&json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "offboarding.dev/credentials",
-            "metadata": {"name": name, "namespace": self.namespace.name()}, "stringData": {"token": token},
-        }))
-        .await;
-    }
-
-    pub async fn apply(&self, object: &Value) {
-        self.stage.plane.apply(&object.to_string()).await.unwrap();
-    }
-
-    /// Asks for a customer to be offboarded.
-    pub async fn request(&self, name: &str, provider: Provider, id: &str) {
-        self.request_with(name, provider, id, json!({})).await;
-    }
-
-    pub async fn request_with(&self, name: &str, provider: Provider, id: &str, change: Value) {
-        let mut spec = json!({
-            "customer": {"id": id},
-            "targets": [{"name": "billing", "providerRef": {"name": provider.name()}}],
-        });
-        merge(&mut spec, change);
-        self.apply(&json!({
-            "apiVersion": "offboarding.dev/v1alpha1", "kind": "CustomerOffboarding",
-            "metadata": {"name": name, "namespace": self.namespace.name()}, "spec": spec,
-        }))
-        .await;
-    }
-
-    pub async fn kubectl<const N: usize>(&self, args: [&str; N]) -> String {
-        let kubectl = self.stage.plane.kubectl("admin").args(["-n", self.namespace.name()]);
-        kubectl.args(args).succeed().await.unwrap()
-    }
-
-    pub async fn status(&self, name: &str) -> Value {
-        let object: Value =
-            serde_json::from_str(&self.kubectl(["get", "cob", name, "-o", "json"]).await).unwrap();
-        object["status"].clone()
-    }
-
-    pub async fn provider_status(&self, name: &str) -> Value {
-        let object: Value =
-            serde_json::from_str(&self.kubectl(["get", "cobp", name, "-o", "json"]).await).unwrap();
-        object["status"].clone()
-    }
-
-    /// Waits until a request's status is as `fits` says, and gives it.
-    pub async fn until(&self, name: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let get = || async {
-            let status = self.status(name).await;
-            if fits(&status) { Ok(status) } else { Err(shown(&status)) }
-        };
-        eventually(SOON, what, get).await
-    }
-
-    /// Waits until a request is finished, and gives its status.
-    pub async fn finished(&self, name: &str) -> Value {
-        self.until(name, "the request is finished", |status| status["finished"] == true).await
-    }
-
-    /// Waits until a condition has this reason, and gives the status.
-    pub async fn reason(&self, name: &str, condition_type: &str, reason: &str) -> Value {
-        let what = format!("{condition_type} is {reason}");
-        self.until(name, &what, |status| condition(status, condition_type)["reason"] == reason).await
-    }
-
-    /// How many DELETEs the sandbox received for a customer.
-    pub async fn deletes(&self, provider: Provider, id: &str) -> usize {
-        self.received(provider, "DELETE", id).await.len()
-    }
-
-    pub async fn received(&self, provider: Provider, method: &str, id: &str) -> Vec<Value> {
-        let filter = LedgerFilter {
-            provider: Some(provider),
-            method: Some(method),
-            customer: Some(id),
-            ..LedgerFilter::default()
-        };
-        self.sandbox.ledger(&filter).await.unwrap()
-    }
-
-    /// Waits until the sandbox received this many DELETEs for a customer.
-    pub async fn until_deletes(&self, provider: Provider, id: &str, count: usize) {
-        eventually(SOON, "the DELETEs arrive", || async {
-            let seen = self.deletes(provider, id).await;
-            if seen >= count { Ok(()) } else { Err(seen) }
-        })
-        .await;
-    }
-}
-
-/// What a failed wait shows of a status.
-fn shown(status: &Value) -> String {
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    let told: Vec<String> = conditions
-        .map(|c| {
-            format!(
-                "{}={}/{}",
-                c["type"].as_str().unwrap_or(""),
-                c["status"].as_str().unwrap_or(""),
-                c["reason"].as_str().unwrap_or("")
-            )
-        })
-        .collect();
-    format!("phase {} waiting for {} ({})", status["phase"], status["waitingFor"], told.join(" "))
-}
-
-/// One condition of a status; null where there is none.
-pub fn condition(status: &Value, type_: &str) -> Value {
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().find(|condition| condition["type"] == type_).cloned().unwrap_or_default()
-}
-
-/// JSON merge patch (RFC 7386).
-pub fn merge(into: &mut Value, change: Value) {
-    match change {
-        Value::Object(fields) if into.is_object() => {
-            for (name, value) in fields {
-                if value.is_null() {
-                    into.as_object_mut().unwrap().remove(&name);
-                } else {
-                    merge(&mut into[&name], value);
-                }
-            }
-        }
-        other => *into = other,
-    }
 }
