@@ -7,6 +7,9 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod audit;
+mod cost;
+mod flags;
 mod happy;
 mod seeds;
 mod stage;
