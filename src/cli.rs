@@ -184,6 +184,7 @@ async fn clients() -> Result<Clients, StartProblem> {
     Ok(Clients { watches, calls })
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one clock, handed to whoever needs it")]
 fn clock() -> Timestamp {
     Timestamp::now()
 }

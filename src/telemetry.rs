@@ -14,17 +14,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged besides our own lines. kube writes whole response bodies at WARN, hyper and reqwest headers and URLs at trace.
-const CAPS: &[&str] = &[
-    "kube_client=off",
-    "kube_runtime=error",
-    "hyper=info",
-    "hyper_util=info",
-    "h2=info",
-    "reqwest=info",
-    "rustls=info",
-    "tower=info",
-];
+/// Our own lines: everything else is a library's.
+const OURS: &str = "offboarding";
+
+/// Libraries say at most this much, whatever is asked for: hyper, reqwest and rustls write headers and URLs at trace.
+const MOST_OF_OTHERS: LevelFilter = LevelFilter::INFO;
+
+/// Those that say less: kube writes whole response bodies at WARN.
+const CAPS: &[&str] = &["kube_client=off", "kube_runtime=error"];
 
 /// A level that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +33,11 @@ pub struct NotALevel;
 /// # Errors
 /// `NotALevel`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), NotALevel> {
-    let level: LevelFilter = level.parse().map_err(|_| NotALevel)?;
-    let filter =
-        CAPS.iter().fold(EnvFilter::default().add_directive(level.into()), |filter, cap| match cap.parse() {
-            Ok(directive) => filter.add_directive(directive),
-            Err(_) => filter,
-        });
+    let level = level_of(level)?;
+    let own = format!("{OURS}={level}");
+    let directives = CAPS.iter().copied().chain([own.as_str()]).filter_map(|text| text.parse().ok());
+    let others = EnvFilter::default().add_directive(level.min(MOST_OF_OTHERS).into());
+    let filter = directives.fold(others, EnvFilter::add_directive);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).init(),
@@ -51,6 +47,18 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), NotALevel> {
     }
     std::panic::set_hook(Box::new(log_the_place));
     Ok(())
+}
+
+/// Only the five names: not `off`, which would hide what went wrong, and no list of targets.
+fn level_of(name: &str) -> Result<LevelFilter, NotALevel> {
+    match name {
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => Err(NotALevel),
+    }
 }
 
 fn log_the_place(panic: &PanicHookInfo<'_>) {

@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, Environment, Finality, FromSecret, Mode,
+    Condition, Environment, Finality, FromSecret, Mode, Phase,
     rules::{self, immutable, immutable_optional},
     words::words,
 };
@@ -155,12 +155,12 @@ pub struct ProviderRef {
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OffboardingStatus {
     /// The generation of the spec that this status is about; -1 before the operator has seen the object.
-    #[serde(default)]
+    #[serde(default = "unseen")]
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
     /// Where the request stands: Pending, Planning, Blocked, AwaitingApproval, CoolingOff, Executing, Verifying, Completed,
     /// Cancelled or Failed. For eyes and selectors; use conditions in automation.
-    #[serde(default)]
+    #[serde(default = "pending")]
     #[schemars(length(max = 32))]
     pub phase: String,
     /// Whether nothing more will be done. Selectable: `status.finished!=true` is what is still worked on.
@@ -203,6 +203,15 @@ pub struct OffboardingStatus {
     #[serde(flatten)]
     #[schemars(skip)]
     pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// No generation of any object, so that kstatus reads a new one as in progress.
+const fn unseen() -> i64 {
+    -1
+}
+
+fn pending() -> String {
+    Phase::Pending.to_string()
 }
 
 /// What would be done.

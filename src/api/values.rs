@@ -147,10 +147,10 @@ impl JsonSchema for Word {
 #[x_kube(validation = rules::text("key", "^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, `-`, `_` and `.`"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretKeyRef {
-    /// Name of the Secret, in the same namespace, for example `revolv3`.
+    /// Name of the Secret, in the same namespace, for example `revolv3-credentials`.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Key within the Secret's data, for example `token`.
+    /// Key within the Secret's data, for example `token` or `id`.
     #[schemars(length(max = 253))]
     pub key: String,
 }

@@ -1,8 +1,9 @@
 //! Closed sets of words: each is written in one place and spelled the same in status, logs, metrics and documents.
 
-/// Declares an enum whose variants are the words that users read, with `ALL`, `as_str`, `Display`, `FromStr` and serde as that word.
+/// Declares an enum whose variants are the words that users read, with `ALL`, `as_str`, `meaning`, `Display`, `FromStr` and serde
+/// as that word. The meaning stands behind the word; `docs/reference` is made of it.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident $(= $meaning:literal)?),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$variant_meta])* $variant),+ }
@@ -15,6 +16,12 @@ macro_rules! words {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => stringify!($variant)),+ }
+            }
+
+            /// The word explained to users; empty where its set needs no explanation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $($name::$variant => concat!($($meaning)?)),+ }
             }
         }
 

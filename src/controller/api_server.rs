@@ -8,7 +8,7 @@ use std::{fmt::Debug, time::Duration};
 use kube::{
     Api, Client, Resource,
     api::{ListParams, PostParams},
-    core::{NamespaceResourceScope, Request},
+    core::{DynamicObject, NamespaceResourceScope, ObjectList, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -78,13 +78,14 @@ impl ApiServer {
         within(api.get_opt(name)).await
     }
 
-    /// Whether there is any object of a kind in a namespace; lists one at most.
+    /// Any object of a kind in a namespace, where there is one, whether it can be understood or not; lists one at most.
     ///
     /// # Errors
     /// As `ApiError`.
-    pub async fn any<K: Namespaced>(&self, namespace: &str) -> Result<bool, ApiError> {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        Ok(!within(api.list_metadata(&ListParams::default().limit(1))).await?.items.is_empty())
+    pub async fn one<K: Namespaced>(&self, namespace: &str) -> Result<Option<DynamicObject>, ApiError> {
+        let request = Request::new(K::url_path(&(), Some(namespace))).list(&ListParams::default().limit(1));
+        let request = request.map_err(|_| ApiError::Invalid)?;
+        Ok(within(self.client.request::<ObjectList<DynamicObject>>(request)).await?.items.into_iter().next())
     }
 
     /// Creates an object.

@@ -145,7 +145,7 @@ impl Case {
         }
     }
 
-    /// What the record says, with the outcome that is not written down yet.
+    /// What the record says, with the outcome that is not written down yet. Without the key nobody can find it or believe it.
     #[must_use]
     pub fn facts(&self) -> Facts {
         let Some(keys) = &self.keys else { return Facts::Unusable(RecordProblem::AnotherKey) };

@@ -201,13 +201,10 @@ impl Errand {
     async fn write_intent(&self, attempt_id: &str, begun: Instant) -> Result<OffboardingRecord, Came> {
         let Some(intent) = self.intent(attempt_id) else { return Err(Came::Refused) };
         let spec = record::with_intent(self.stored.as_ref().map(|stored| &stored.spec), &intent, &self.keys);
-        match &self.stored {
-            None => {
-                failpoint!("intent.create.before");
-            }
-            Some(_) => {
-                failpoint!("intent.put.before");
-            }
+        if self.stored.is_some() {
+            failpoint!("intent.put.before");
+        } else {
+            failpoint!("intent.create.before");
         }
         match self.ctx.records.write(&self.record_name, self.stored.as_ref(), spec, &self.keys).await {
             Ok(written) => Ok(written),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::api::ObjectMeta;
+use kube::{api::ObjectMeta, core::DynamicObject};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::RwLock;
 
@@ -43,12 +43,17 @@ pub enum KeyProblem {
     /// What the Secret holds is no key.
     #[error("the Secret {SECRET} does not hold a key of 32 bytes under `key`; restore it from its backup")]
     Unusable,
-    /// It is another key than the one that this process began with.
-    #[error("the Secret {SECRET} holds another key than before; restore it from its backup")]
+    /// It is another key than the one that this process began with, or that the records were made with.
+    #[error(
+        "the Secret {SECRET} holds another key than the records were made with; restore it from its backup"
+    )]
     Changed,
     /// The API server.
     #[error("the Secret {SECRET} cannot be read or made: {0}")]
     Api(#[from] ApiError),
+    /// The API server, asked for a record.
+    #[error("nobody knows whether there are records: {0}; are the CRDs installed?")]
+    Records(ApiError),
 }
 
 impl Installation {
@@ -74,7 +79,7 @@ impl Installation {
         first: &RwLock<Option<String>>,
     ) -> Result<(), KeyProblem> {
         let found = self.load(api, namespace, first).await;
-        if let Err(KeyProblem::Api(_)) = found {
+        if let Err(KeyProblem::Api(_) | KeyProblem::Records(_)) = found {
             return found.map(|_| ());
         }
         *self.keys.write().await = found.as_ref().ok().cloned();
@@ -90,7 +95,7 @@ impl Installation {
     ) -> Result<Arc<Keys>, KeyProblem> {
         let secret = match api.get::<Secret>(namespace, SECRET).await? {
             Some(secret) => secret,
-            None if first.read().await.is_some() || api.any::<OffboardingRecord>(namespace).await? => {
+            None if first.read().await.is_some() || any_record(api, namespace).await?.is_some() => {
                 return Err(KeyProblem::Lost);
             }
             None => make(api, namespace).await?,
@@ -101,10 +106,26 @@ impl Installation {
         match first.as_deref() {
             Some(id) if id != keys.id() => return Err(KeyProblem::Changed),
             Some(_) => {}
-            None => *first = Some(keys.id().to_owned()),
+            None => {
+                let record = any_record(api, namespace).await?;
+                if record.and_then(|record| key_of(&record)).is_some_and(|made_with| made_with != keys.id()) {
+                    return Err(KeyProblem::Changed);
+                }
+                *first = Some(keys.id().to_owned());
+            }
         }
         Ok(Arc::new(keys))
     }
+}
+
+/// One record, if there is any.
+async fn any_record(api: &ApiServer, namespace: &str) -> Result<Option<DynamicObject>, KeyProblem> {
+    api.one::<OffboardingRecord>(namespace).await.map_err(KeyProblem::Records)
+}
+
+/// The key that a record was made with, where it says so.
+fn key_of(record: &DynamicObject) -> Option<String> {
+    record.data["spec"]["keyId"].as_str().filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 async fn make(api: &ApiServer, namespace: &str) -> Result<Secret, KeyProblem> {

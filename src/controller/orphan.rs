@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use kube::{ResourceExt as _, runtime::controller::Action};
+use kube::{
+    ResourceExt as _,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
 
 use super::{
     case::Case,
-    context::Shared,
+    context::{Context, Shared},
     error::Error,
     perform::tell_in_record,
     reconcile::{next_pass, work},
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingRecord},
+    api::{CustomerOffboarding, OffboardingRecord, RecordRequest},
     domain::{Next, sentence},
 };
 
@@ -29,11 +32,7 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
     }
     let named = &object.spec.request;
     ctx.records.remember(&named.uid, &object.name_any());
-    let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await;
-    if request
-        .map_err(Error::ReadRequest)?
-        .is_some_and(|request| request.uid().as_deref() == Some(&named.uid))
-    {
+    if is_watched(&ctx, named) || is_there(&ctx, named).await? {
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
     let mut case = Case::of_record(&ctx, &object).await;
@@ -48,4 +47,17 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         }
     }
     Ok(next_pass(&ctx, &case, &decision, &object.name_any()))
+}
+
+/// Whether the watch shows the request. It may be gone already: then its removal is still to come, and brings us back.
+fn is_watched(ctx: &Context, named: &RecordRequest) -> bool {
+    let name = ObjectRef::<CustomerOffboarding>::new(&named.name).within(&named.namespace);
+    ctx.requests.get(&name).is_some_and(|request| request.uid().as_deref() == Some(&named.uid))
+}
+
+/// Whether the request is there, live.
+async fn is_there(ctx: &Context, named: &RecordRequest) -> Result<bool, Error> {
+    let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await;
+    let request = request.map_err(Error::ReadRequest)?;
+    Ok(request.is_some_and(|request| request.uid().as_deref() == Some(&named.uid)))
 }

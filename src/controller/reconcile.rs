@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::CustomerOffboarding,
-    domain::{Blocked, Decision, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
+    domain::{Blocked, Decision, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
     failpoint,
 };
 
@@ -40,9 +40,9 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     let mut case = Case::of_request(&ctx, &object, plan).await?;
     let decision = work(&ctx, &mut case).await?;
     save(&ctx, &object, &case, &decision).await?;
-    wait_for_the_owner(&ctx, &object, &case, &decision);
     failpoint!("reconcile.done");
-    Ok(next_pass(&ctx, &case, &decision, &uid))
+    Ok(with_the_owner(&ctx, &object, &case, &decision)
+        .unwrap_or_else(|| next_pass(&ctx, &case, &decision, &uid)))
 }
 
 /// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
@@ -50,15 +50,20 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
 /// # Errors
 /// As `perform`; `TooManyTurns`.
 pub async fn work(ctx: &Shared, case: &mut Case) -> Result<Decision, Error> {
-    let mut planned = None;
+    let (mut planned, mut still_seen) = (None, None);
     for _ in 0..MOST_TURNS {
-        let seen = observe(ctx, case).await;
+        let seen = match still_seen.take() {
+            Some(seen) => seen,
+            None => observe(ctx, case).await,
+        };
         let decision = decide(&case.plan, &case.facts(), &seen, &case.memory, ctx.now());
         planned = decision.planned.or(planned);
         let Next::Do(effect) = &decision.next else { return Ok(Decision { planned, next: decision.next }) };
         if let Performed::Later(next) = perform(ctx, case, &seen, effect).await? {
             return Ok(Decision { planned, next });
         }
+        // Writing an outcome down changes nothing at the provider: what was seen a moment ago stands.
+        still_seen = (*effect == Effect::SaveOutcome).then_some(seen);
     }
     Err(Error::TooManyTurns)
 }
@@ -85,14 +90,19 @@ pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -
         .map_or_else(Action::await_change, Action::requeue)
 }
 
-/// A duplicate goes on when the record that it waits for is closed.
-fn wait_for_the_owner(ctx: &Shared, object: &CustomerOffboarding, case: &Case, decision: &Decision) {
-    if let (Next::Stop(Blocked::Duplicate), Some(name)) = (&decision.next, &case.record_name) {
-        ctx.records.wait_for(name, ObjectRef::from_obj(object));
-        if !ctx.records.may_be_open(name) {
-            ctx.wake(ctx.records.waiting_for(name));
-        }
-    }
+/// A duplicate is woken when the record that it waits for is closed. Where the watch does not show that record as open, it is
+/// looked at again soon: it was made a moment ago, or closed just now.
+fn with_the_owner(
+    ctx: &Shared,
+    object: &CustomerOffboarding,
+    case: &Case,
+    decision: &Decision,
+) -> Option<Action> {
+    let (Next::Stop(Blocked::Duplicate), Some(name)) = (&decision.next, &case.record_name) else {
+        return None;
+    };
+    ctx.records.wait_for(name, ObjectRef::from_obj(object));
+    (!ctx.records.may_be_open(name)).then(|| Action::requeue(Duration::from_secs(2)))
 }
 
 /// A spec that an older schema let in and that can never be carried out.

@@ -59,6 +59,12 @@ impl Records {
         open.iter().find(|record| record.spec.request.uid == request_uid)?.metadata.name.clone()
     }
 
+    /// All open records.
+    #[must_use]
+    pub fn open(&self) -> Vec<ObjectRef<OffboardingRecord>> {
+        self.open.state().iter().map(|record| ObjectRef::from_obj(record.as_ref())).collect()
+    }
+
     /// Open records of a request.
     #[must_use]
     pub fn open_of(&self, request_uid: &str) -> Vec<ObjectRef<OffboardingRecord>> {

@@ -47,6 +47,10 @@ const CONCURRENCY: u16 = 32;
 /// How often the installation key is looked at again.
 const KEY_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long a cache that is being filled is waited for at a time, and how long without a word.
+const GLANCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the command line and the environment say.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -125,12 +129,14 @@ pub async fn run(
         .for_each(|_| async {});
 
     let caches = [tokio::spawn(record_controller), tokio::spawn(provider_controller)];
-    filled(&records).await;
-    filled(&providers).await;
+    filled(&records, &stopping).await;
+    filled(&providers, &stopping).await;
     let request_controller = tokio::spawn(request_controller);
-    filled(&requests).await;
-    ctx.synced.store(true, Ordering::Relaxed);
-    tracing::info!("ready");
+    filled(&requests, &stopping).await;
+    if !stopping.is_cancelled() {
+        ctx.synced.store(true, Ordering::Relaxed);
+        tracing::info!("ready");
+    }
 
     stopping.cancelled().await;
     tracing::info!("stopping: no more intents, waiting for sends in flight");
@@ -294,21 +300,38 @@ fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
     }
 }
 
-/// Asks afresh each second: a store wakes its last waiter only.
-async fn filled<K>(store: &Store<K>)
+/// Waits for a cache, or for the end of the process. Asks afresh every few milliseconds: a store wakes its last waiter only,
+/// and that is mostly the controller.
+async fn filled<K>(store: &Store<K>, stopping: &CancellationToken)
 where
     K: kube::runtime::reflector::Lookup + Clone + 'static,
     K::DynamicType: Eq + std::hash::Hash + Clone,
 {
-    while !matches!(tokio::time::timeout(Duration::from_secs(1), store.wait_until_ready()).await, Ok(Ok(())))
+    let mut told = Instant::now();
+    while !stopping.is_cancelled()
+        && !matches!(tokio::time::timeout(GLANCE, store.wait_until_ready()).await, Ok(Ok(())))
     {
-        tracing::info!("waiting for the API server and the CRDs");
+        if told.elapsed() > PATIENCE {
+            tracing::info!("waiting for the API server and the CRDs");
+            told = Instant::now();
+        }
     }
 }
 
 async fn until_there_is_a_key(ctx: &Shared) {
     while ctx.installation.is_unread() && !ctx.stopping.is_cancelled() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// Everything that waited for the key looks again.
+fn wake_all(ctx: &Context) {
+    ctx.wake(ctx.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+    for provider in ctx.providers.state() {
+        let _ = ctx.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
+    }
+    for record in ctx.records.open() {
+        let _ = ctx.wake_records.send(record);
     }
 }
 
@@ -316,8 +339,14 @@ async fn keep_the_key(ctx: Shared) {
     let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
     loop {
+        let was_there = ctx.installation.keys().await.is_some();
         match ctx.installation.refresh(&ctx.api, &ctx.operator_namespace, &first).await {
-            Ok(()) => pause = KEY_INTERVAL,
+            Ok(()) => {
+                pause = KEY_INTERVAL;
+                if !was_there {
+                    wake_all(&ctx);
+                }
+            }
             Err(problem) => {
                 tracing::error!("{problem}");
                 pause = (pause * 2).min(KEY_INTERVAL);

@@ -1,5 +1,6 @@
 //! The whole decision, without IO: `decide(plan, facts, seen, memory, now)`.
 
+mod conditions;
 mod decide;
 mod declared;
 mod facts;

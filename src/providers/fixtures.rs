@@ -1,5 +1,4 @@
 //! Fixtures of this room's tests: answers as words, and a reader that follows a script and keeps a diary.
-#![expect(clippy::unwrap_used, reason = "a fixture that cannot be built is a failed test")]
 
 use std::{
     collections::{BTreeMap, VecDeque},

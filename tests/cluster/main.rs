@@ -7,7 +7,10 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod audit;
+mod cost;
 mod crashes;
+mod flags;
 mod happy;
 mod seeds;
 mod stage;

@@ -4,7 +4,11 @@ use std::{fs, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use futures::{FutureExt as _, future::join_all};
 use harness::{ControlPlane, Failure, Launch, Options, Process, Scratch};
-use tokio::sync::OnceCell;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::OnceCell,
+};
 
 use crate::story::Story;
 
@@ -22,8 +26,8 @@ const OPERATOR_FLAGS: &[&str] =
 pub struct Stage {
     pub plane: ControlPlane,
     pub operator: tokio::sync::Mutex<Process>,
-    launch: Launch,
-    scratch: Scratch,
+    pub launch: Launch,
+    pub scratch: Scratch,
 }
 
 static SHARED: OnceCell<Stage> = OnceCell::const_new();
@@ -62,8 +66,17 @@ impl Stage {
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
         let plane = ControlPlane::start(options).await?;
-        plane.apply(&fs::read_to_string(root().join("deploy/roles.yaml")).unwrap()).await?;
         plane.apply_path(&root().join("crds")).await?;
+        Self::start_on(plane, flags, env).await
+    }
+
+    /// The same on a control plane that has its CRDs already.
+    pub async fn start_on(
+        plane: ControlPlane,
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Stage, Failure> {
+        plane.apply(&fs::read_to_string(root().join("deploy/roles.yaml")).unwrap()).await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])
@@ -81,6 +94,22 @@ impl Stage {
     pub async fn restart_operator(&self) -> Result<(), Failure> {
         *self.operator.lock().await = ready(&self.launch, &self.scratch).await?;
         Ok(())
+    }
+
+    /// Starts the operator again with more environment than before; what it wrote so far stays in its log.
+    pub async fn restart_operator_with(&mut self, env: &[(&str, &str)]) -> Result<(), Failure> {
+        for (name, value) in env {
+            self.launch = self.launch.clone().env(name, value);
+        }
+        self.restart_operator().await
+    }
+
+    /// Asks the running operator's own endpoint: status and body. It tells its address in its log.
+    pub async fn ask_operator(&self, path: &str) -> (u16, String) {
+        let log = self.operator.lock().await.log();
+        let line = log.lines().rfind(|line| line.contains("serving /healthz")).unwrap();
+        let port = line.split("127.0.0.1:").nth(1).unwrap().split(|at: char| !at.is_ascii_digit()).next();
+        plain_get(&format!("127.0.0.1:{}", port.unwrap()), path).await
     }
 
     /// Kills the operator, without a chance to say goodbye.
@@ -103,8 +132,20 @@ impl Stage {
 
 async fn ready(launch: &Launch, scratch: &Scratch) -> Result<Process, Failure> {
     let mut operator = launch.start(scratch.path())?;
-    operator.wait_for_line(|line| line.contains("ready"), SOON).await?;
+    let is_ready = |line: &str| line.ends_with(": ready") || line.contains(r#""message":"ready""#);
+    operator.wait_for_line(is_ready, SOON).await?;
     Ok(operator)
+}
+
+/// One GET without TLS.
+async fn plain_get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 pub fn root() -> PathBuf {

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Story<'a> {
     pub stage: &'a Stage,
     /// Of the administrator; kubectl is for what only kubectl does, because it costs a process each time.
-    client: Client,
+    pub client: Client,
     pub namespace: Namespace,
     pub sandbox: Sandbox,
     /// Whether the base URL is wrong on purpose, so that the provider receives what its documents do not know.
@@ -45,19 +45,24 @@ impl<'a> Story<'a> {
 
     /// Secret and provider object for the sandbox, unattended; `change` is merged into the spec.
     pub async fn provider(&self, provider: Provider, change: Value) {
+        self.provider_as(provider.name(), provider, change).await;
+    }
+
+    /// The same under another name, with a Secret of that name: with limits and a circuit of its own.
+    pub async fn provider_as(&self, name: &str, provider: Provider, change: Value) {
         let (url, token, mode) = match provider {
             Provider::Juicyway => (&self.sandbox.addresses().juicyway, "test_ok", "Hard"),
             Provider::Revolv3 => (&self.sandbox.addresses().revolv3, "rv3_sandbox", "Soft"),
             Provider::Scripted => (&self.sandbox.addresses().scripted, "any", "Hard"),
         };
-        self.secret(provider.name(), token).await;
+        self.secret(name, token).await;
         let mut spec = json!({
             "customProfile": if provider == Provider::Scripted { Value::Null } else { quick_profile(provider) },
             "baseUrl": url,
             "allowedCIDRs": ["127.0.0.0/8"],
             "account": format!("{}-{}", self.namespace.name(), provider.name()),
             "environment": "sandbox",
-            "credentials": {"token": {"secretKeyRef": {"name": provider.name(), "key": "token"}}},
+            "credentials": {"token": {"secretKeyRef": {"name": name, "key": "token"}}},
             "tls": {"caBundle": self.sandbox.addresses().ca_bundle},
             "allowedModes": [mode],
             "approvals": {"required": 0},
@@ -67,7 +72,7 @@ impl<'a> Story<'a> {
         merge(&mut spec, change);
         self.apply(&json!({
             "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
-            "metadata": {"name": provider.name(), "namespace": self.namespace.name()}, "spec": spec,
+            "metadata": {"name": name, "namespace": self.namespace.name()}, "spec": spec,
         }))
         .await;
     }

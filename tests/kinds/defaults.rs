@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     PROVIDERS, REQUESTS, Server, from_yaml, provider,
-    providers::{JUICYWAY, REVOLV3, custom},
+    providers::{JUICYWAY, built_in, custom},
     request, with,
 };
 
@@ -101,9 +101,9 @@ async fn a_request_that_says_nothing_neither_stops_nor_hurries_anything() -> Res
 #[tokio::test]
 async fn the_server_and_the_operator_fill_in_the_same() -> Result<(), Failure> {
     let server = Server::with_the_kinds("defaults-same").await?;
-    for yaml in [JUICYWAY, REVOLV3] {
-        let compiled_in: Profile = serde_json::from_value(from_yaml(yaml)).unwrap();
-        let stored = server.would_create(PROVIDERS, &custom(yaml)).await.unwrap();
+    for (file, yaml) in built_in() {
+        let compiled_in: Profile = serde_json::from_value(from_yaml(&yaml)).unwrap();
+        let stored = server.would_create(PROVIDERS, &custom(&yaml)).await.expect(&file);
         let stored: Profile = serde_json::from_value(at(&stored, "customProfile")).unwrap();
         assert_eq!(stored, compiled_in);
     }

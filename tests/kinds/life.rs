@@ -1,7 +1,7 @@
 //! After creation: what may change, what may not, what selectors find, and what kubectl makes of it.
 
 use harness::Failure;
-use offboarding::api::{OffboardingRecordSpec, OffboardingStatus};
+use offboarding::api::{OffboardingRecordSpec, OffboardingStatus, crds};
 use serde_json::{Value, json};
 
 use crate::{PROVIDERS, RECORDS, REQUESTS, Server, from_yaml, provider, request, with};
@@ -119,7 +119,10 @@ async fn a_new_request_is_in_progress_before_the_operator_has_seen_it() -> Resul
     let pending = json!({ "observedGeneration": -1, "phase": "Pending", "finished": false });
     assert_eq!(created["status"], pending, "row 11");
     assert_eq!(created["metadata"]["generation"], 1);
-    assert_eq!(server.get(REQUESTS, "acme").await.unwrap()["status"], pending);
+    let mut object = server.get(REQUESTS, "acme").await.unwrap();
+    assert_eq!(object["status"], pending);
+    object["status"] = json!({});
+    assert_eq!(server.replace_status(REQUESTS, &object).await.unwrap()["status"], pending);
     Ok(())
 }
 
@@ -164,6 +167,7 @@ async fn a_selector_finds_what_is_still_worked_on() -> Result<(), Failure> {
 async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     let server = Server::with_the_kinds("stored").await?;
     let status = from_yaml(include_str!("status.yaml"));
+    assert_is_complete(&status, &schema(0)["status"]);
     let mut object = server.create(REQUESTS, &request("acme")).await.unwrap();
     object["status"] = status.clone();
     let stored = server.replace_status(REQUESTS, &object).await.unwrap();
@@ -173,6 +177,7 @@ async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     assert_eq!(serde_json::to_value(&typed).unwrap(), status);
 
     let spec = from_yaml(include_str!("record.yaml"));
+    assert_is_complete(&spec, &schema(2)["spec"]);
     let mut object = record("r", "{}");
     object["spec"] = spec.clone();
     let stored = server.create(RECORDS, &object).await.unwrap();
@@ -181,6 +186,21 @@ async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     assert_eq!(typed.unknown, Default::default(), "the type knows every field");
     assert_eq!(serde_json::to_value(&typed).unwrap(), spec);
     Ok(())
+}
+
+fn schema(kind: usize) -> Value {
+    crds()[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].clone()
+}
+
+/// The example has a value for every field that the schema has.
+fn assert_is_complete(example: &Value, schema: &Value) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        assert!(!example[name].is_null(), "the example has no {name}: {example}");
+        assert_is_complete(&example[name], field);
+        if let Some(items) = field.get("items") {
+            assert_is_complete(&example[name][0], items);
+        }
+    }
 }
 
 /// An older definition meets a newer operator, whose words and fields it does not know.

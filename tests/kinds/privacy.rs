@@ -3,7 +3,11 @@
 use harness::Failure;
 use serde_json::{Value, json};
 
-use crate::{PROVIDERS, REQUESTS, Server, from_yaml, provider, request, with};
+use crate::{
+    PROVIDERS, REQUESTS, Server, provider,
+    providers::{JUICYWAY, custom},
+    request, with,
+};
 
 /// What must never come back: as text, and as the number that an id without quotes is.
 const CANARY: &str = "4815162342";
@@ -61,11 +65,7 @@ async fn an_id_stays_unrepeated_when_somebody_tries_to_change_it() -> Result<(),
 #[tokio::test]
 async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<(), Failure> {
     let server = Server::with_the_kinds("canary-secret").await?;
-    let profile = |path: &str, value: String| {
-        let mut spec = with(provider("p"), "profile", "absent");
-        spec["spec"]["customProfile"] = from_yaml(include_str!("juicyway.yaml"));
-        with(spec, path, &value)
-    };
+    let profile = |path: &str, value: String| with(custom(JUICYWAY), path, &value);
     let refused = [
         with(provider("p"), "baseUrl", &format!("'https://user:{CANARY}@api.revolv3.com'")),
         with(provider("p"), "baseUrl", &format!("'https://api.revolv3.com?key={CANARY}'")),

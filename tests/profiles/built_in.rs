@@ -101,7 +101,7 @@ fn the_hash_covers_what_an_approver_agrees_to_and_nothing_else() {
     for (pointer, value) in [
         ("/docs", json!(["example.com/docs"])),
         ("/limits", json!({"default": {"requestsPerMinute": 7, "burst": 1, "maxInFlight": 1}})),
-        ("/verify", json!({"default": {"deadline": "2h"}})),
+        ("/verify", json!({"default": {"confirmations": 2, "interval": "1m", "deadline": "2h"}})),
         // what is written out is what holds anyway
         ("/envelope", json!("response.json != null")),
         ("/preflight/0/items", json!("response.json")),

@@ -18,37 +18,34 @@ fn names_and_times_are_checked() {
     }
     refused("/delete/0/name", json!("Delete"), &format!("`delete[0].name`: {label}"));
     refused("/preflight/0/name", json!("x y"), &format!("`preflight[0].name`: {label}"));
-    let wait = "must be more than 0s and at most 720h";
-    for span in ["0s", "721h", "999999h"] {
-        let guarantee = |name: &str| json!({ name: span });
-        refused("/guarantees", guarantee("consistencyLag"), &format!("`guarantees.consistencyLag`: {wait}"));
-        refused(
-            "/guarantees",
-            guarantee("maxRequestLifetime"),
-            &format!("`guarantees.maxRequestLifetime`: {wait}"),
-        );
+    for (pointer, field, max) in [
+        ("/guarantees/consistencyLag", "guarantees.consistencyLag", "168h"),
+        ("/guarantees/maxRequestLifetime", "guarantees.maxRequestLifetime", "168h"),
+        ("/verify/default/interval", "verify.default.interval", "24h"),
+        ("/verify/default/deadline", "verify.default.deadline", "2160h"),
+        ("/erasure/backupRetention", "erasure.backupRetention", "99999h"),
+        ("/erasure/reversibleFor", "erasure.reversibleFor", "99999h"),
+    ] {
+        let verify =
+            ("/verify", json!({"default": {"confirmations": 1, "interval": "1s", "deadline": "2160h"}}));
+        let times = [verify, ("/guarantees", json!({}))];
+        let with = |span: &str| {
+            let mut changes = times.to_vec();
+            changes.push((pointer, json!(span)));
+            told(&changes)
+        };
+        let expected = format!("`{field}`: must be more than 0s and at most {max}");
+        assert!(with("0s").contains(&expected), "{field}");
+        assert_eq!(with(&format!("{max}1s")), [expected], "{field}");
+        assert_eq!(with(max), [""; 0], "{field}");
     }
+    let verify = |confirmations: i32, interval: &str| json!({"default": {"confirmations": confirmations, "interval": interval, "deadline": "15m"}});
     refused(
         "/verify",
-        json!({"default": {"deadline": "721h"}}),
-        &format!("`verify.default.deadline`: {wait}"),
-    );
-    refused("/verify", json!({"default": {"interval": "0s"}}), &format!("`verify.default.interval`: {wait}"));
-    refused(
-        "/verify",
-        json!({"default": {"interval": "1h"}}),
+        verify(1, "1h"),
         "`verify.default.deadline`: must be at least `verify.default.interval`",
     );
-    refused(
-        "/verify",
-        json!({"default": {"confirmations": 0}}),
-        "`verify.default.confirmations`: must be 1 to 10",
-    );
-    refused(
-        "/erasure",
-        json!({"scope": "Full", "backupRetention": "0s"}),
-        "`erasure.backupRetention`: must be more than 0s and at most 87840h",
-    );
+    refused("/verify", verify(0, "10s"), "`verify.default.confirmations`: must be 1 to 10");
     refused(
         "/erasure",
         json!({"scope": "None", "manualStep": {"text": "x", "url": "javascript:1"}}),

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::{Blocker, Finality, ManualStep, ProviderReason},
+    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderReason, Reason, Truth},
     domain::{
-        Cause, CauseWord, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts, RecordProblem,
-        fixtures::*,
+        Cause, CauseWord, Class, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts,
+        RecordProblem, fixtures::*,
     },
 };
 

@@ -43,7 +43,7 @@ impl Variable {
     }
 
     /// What may be selected from it; nothing where it is a plain value.
-    fn fields<'a>(self, captured: &'a [String]) -> Option<Vec<&'a str>> {
+    fn fields(self, captured: &[String]) -> Option<Vec<&str>> {
         match self {
             Variable::Response => Some(vec!["status", "headers", "json", "text"]),
             Variable::Customer => Some(vec!["id"]),

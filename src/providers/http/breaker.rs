@@ -133,6 +133,9 @@ impl Breaker {
 
     /// What an admitted request heard.
     pub(super) fn report(&mut self, admission: Admission, version: &str, heard: &Heard, now: Instant) {
+        if let Heard::Nothing = heard {
+            return self.abandon(admission, now);
+        }
         let open =
             |because| State::Open { because, credential_version: version.to_owned(), until: now + OPEN_FOR };
         let next = match (&self.0, admission, heard) {
@@ -145,6 +148,7 @@ impl Breaker {
             }
             (State::Closed { troubles }, _, Heard::Trouble) => State::Closed { troubles: troubles + 1 },
             (_, _, Heard::Answered | Heard::RateLimited(_)) => State::Closed { troubles: 0 },
+            (_, _, Heard::Nothing) => return,
         };
         self.0 = next;
     }

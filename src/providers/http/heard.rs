@@ -21,6 +21,8 @@ pub enum Heard {
     Trouble,
     /// The provider asks for a pause; of this length, where it says so.
     RateLimited(Option<Duration>),
+    /// Nothing was asked: the request could not be built.
+    Nothing,
 }
 
 impl Heard {
@@ -42,9 +44,8 @@ impl Heard {
             Class::Transient => Heard::Trouble,
             Class::Auth => Heard::AuthRefused,
             Class::RateLimited => Heard::RateLimited(failure.retry_after),
-            Class::Forbidden | Class::Conflict | Class::NotFound | Class::Invalid | Class::Indeterminate => {
-                Heard::Answered
-            }
+            Class::Forbidden | Class::Conflict | Class::NotFound | Class::Indeterminate => Heard::Answered,
+            Class::Invalid => Heard::Nothing,
         }
     }
 }

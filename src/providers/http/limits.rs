@@ -192,7 +192,7 @@ impl Limiter {
         if let Some(refused) = self.state().breaker.refuses(wish.asking, wish.credential_version, start) {
             return Err(refused);
         }
-        let Ok(_turn) = timeout_at(end, self.turn.lock()).await else { return Err(too_slow(None)) };
+        let Ok(_turn) = timeout_at(end, self.turn.lock()).await else { return Err(too_slow()) };
         loop {
             let changed = self.changed.notified();
             let step = self.state().take(wish);
@@ -205,7 +205,7 @@ impl Limiter {
                 }
                 Step::UntilFreed => {
                     if timeout_at(end, changed).await.is_err() {
-                        return Err(too_slow(None));
+                        return Err(too_slow());
                     }
                 }
             }
@@ -218,13 +218,15 @@ impl Limiter {
     }
 }
 
-fn too_slow(retry_after: Option<Duration>) -> Failure {
-    Failure { retry_after, ..Failure::new(Class::RateLimited, Cause::RateLimited) }
+/// Nobody knows for how long.
+fn too_slow() -> Failure {
+    Failure::new(Class::RateLimited, Cause::RateLimited)
 }
 
 fn wait_for(cause: Cause, until: Instant) -> Failure {
     let left = until.saturating_duration_since(Instant::now()).min(LONGEST_WAIT);
-    Failure { retry_after: Some(left), ..Failure::new(Class::RateLimited, cause) }
+    let retry_after = Some(left).filter(|left| !left.is_zero());
+    Failure { retry_after, ..Failure::new(Class::RateLimited, cause) }
 }
 
 impl State {
@@ -292,7 +294,7 @@ impl State {
                 self.pause(jittered(longest.min(LONGEST_OWN_PAUSE)));
             }
             Heard::Answered => self.own_pauses = 0,
-            Heard::AuthRefused | Heard::Trouble => (),
+            Heard::AuthRefused | Heard::Trouble | Heard::Nothing => (),
         }
     }
 }

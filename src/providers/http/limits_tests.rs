@@ -323,6 +323,37 @@ async fn a_destructive_call_is_never_the_trial() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_was_never_made_says_nothing_about_the_provider() {
+    let limiter = opened_by_trouble().await;
+    advance(OPEN_FOR).await;
+    heard(&limiter, V1, Heard::Nothing).await;
+    assert_eq!(limiter.circuit(), CircuitState::HalfOpen);
+    heard(&limiter, V1, Heard::Answered).await;
+    for said in [Heard::Trouble, Heard::Trouble, Heard::Nothing, Heard::Trouble, Heard::Trouble] {
+        heard(&limiter, V1, said).await;
+    }
+    assert_eq!(limiter.circuit(), CircuitState::Closed);
+    heard(&limiter, V1, Heard::Trouble).await;
+    assert_eq!(limiter.circuit(), open(OpenedBy::Transient));
+}
+
+#[test]
+fn each_kind_of_end_says_its_own_to_the_limiter() {
+    for (class, expected) in [
+        (Class::Transient, Heard::Trouble),
+        (Class::RateLimited, Heard::RateLimited(None)),
+        (Class::Auth, Heard::AuthRefused),
+        (Class::Forbidden, Heard::Answered),
+        (Class::Conflict, Heard::Answered),
+        (Class::NotFound, Heard::Answered),
+        (Class::Invalid, Heard::Nothing),
+        (Class::Indeterminate, Heard::Answered),
+    ] {
+        assert_eq!(Heard::in_failure(&Failure::new(class, Cause::NotSent)), expected, "{class}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trial_that_never_ends_leaves_its_place_to_another() {
     let limiter = opened_by_trouble().await;
     advance(OPEN_FOR).await;

@@ -98,22 +98,23 @@ pub async fn send(
     }
 }
 
+/// A byte may have left: whatever went wrong afterwards, nobody knows what the provider did.
 fn after_first_byte(failure: Failure) -> Failure {
-    match failure.class {
-        Class::Indeterminate => failure,
-        _ => Failure::new(Class::Indeterminate, Cause::OutcomeUnknown),
+    if failure.class == Class::Indeterminate {
+        return failure;
     }
+    Failure::new(Class::Indeterminate, Cause::OutcomeUnknown)
 }
 
+/// No byte left: a request that cannot be built stays wrong, everything else may be tried again.
 fn before_first_byte(failure: Failure, deadline: SendDeadline) -> Failure {
-    match failure.class {
-        Class::Invalid => failure,
-        _ if Instant::now() >= deadline.first_byte_before => {
-            Failure::new(Class::Transient, Cause::DeadlinePassed)
-        }
-        Class::Transient => failure,
-        _ => Failure::new(Class::Transient, Cause::NotSent),
+    if failure.class == Class::Invalid {
+        return failure;
     }
+    if Instant::now() >= deadline.first_byte_before {
+        return Failure::new(Class::Transient, Cause::DeadlinePassed);
+    }
+    if failure.class == Class::Transient { failure } else { Failure::new(Class::Transient, Cause::NotSent) }
 }
 
 async fn exchange(

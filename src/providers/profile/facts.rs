@@ -1,7 +1,5 @@
 //! The plain facts of a profile: the id rule, times, names, and what it declares to the decision.
 
-use std::time::Duration;
-
 use super::{IdRule, Problems};
 use crate::{
     api::{self, Span},
@@ -9,11 +7,17 @@ use crate::{
     providers::expression::whole_text,
 };
 
-/// The longest time that anything waits for.
-const MAX_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest promise about time: the settle window of every unknown outcome contains both.
+const MAX_PROMISE: &str = "168h";
+
+/// The longest time between two looks.
+const MAX_INTERVAL: &str = "24h";
+
+/// The longest time that a verification waits: the slowest known deletion takes up to 90 days.
+const MAX_DEADLINE: &str = "2160h";
 
 /// The longest time that a provider is said to keep something.
-const MAX_RETENTION: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+const MAX_RETENTION: &str = "99999h";
 
 /// Checks names, times and limits.
 pub(super) fn inspect(source: &api::Profile, problems: &mut Problems) {
@@ -35,20 +39,17 @@ pub(super) fn inspect(source: &api::Profile, problems: &mut Problems) {
 
 fn inspect_times(source: &api::Profile, problems: &mut Problems) {
     let verify = &source.verify.default;
-    for (field, span) in [
-        ("guarantees.consistencyLag", source.guarantees.consistency_lag),
-        ("guarantees.maxRequestLifetime", source.guarantees.max_request_lifetime),
-        ("verify.default.interval", verify.interval),
-        ("verify.default.deadline", verify.deadline),
+    for (field, span, max) in [
+        ("guarantees.consistencyLag", Some(source.guarantees.consistency_lag), MAX_PROMISE),
+        ("guarantees.maxRequestLifetime", Some(source.guarantees.max_request_lifetime), MAX_PROMISE),
+        ("verify.default.interval", Some(verify.interval), MAX_INTERVAL),
+        ("verify.default.deadline", Some(verify.deadline), MAX_DEADLINE),
+        ("erasure.backupRetention", source.erasure.backup_retention, MAX_RETENTION),
+        ("erasure.reversibleFor", source.erasure.reversible_for, MAX_RETENTION),
     ] {
-        inspect_span(field, span, MAX_WAIT, "720h", problems);
-    }
-    for (field, span) in [
-        ("erasure.backupRetention", source.erasure.backup_retention),
-        ("erasure.reversibleFor", source.erasure.reversible_for),
-    ] {
-        if let Some(span) = span {
-            inspect_span(field, span, MAX_RETENTION, "87840h", problems);
+        let is_within = |span: Span| !span.0.is_zero() && max.parse().is_ok_and(|max| span <= max);
+        if span.is_some_and(|span| !is_within(span)) {
+            problems.add(field, format!("must be more than 0s and at most {max}"));
         }
     }
     if verify.deadline < verify.interval {
@@ -56,12 +57,6 @@ fn inspect_times(source: &api::Profile, problems: &mut Problems) {
     }
     if !(1..=10).contains(&verify.confirmations) {
         problems.add("verify.default.confirmations", "must be 1 to 10");
-    }
-}
-
-fn inspect_span(field: &str, span: Span, max: Duration, max_text: &str, problems: &mut Problems) {
-    if span.0.is_zero() || span.0 > max {
-        problems.add(field, format!("must be more than 0s and at most {max_text}"));
     }
 }
 

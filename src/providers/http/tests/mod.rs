@@ -105,7 +105,7 @@ fn transient(cause: Cause) -> Failure {
 
 /// Long enough for anything on this machine, short enough to wait for.
 const AMPLE: Duration = Duration::from_secs(20);
-const SHORT: Duration = Duration::from_millis(400);
+const SHORT: Duration = Duration::from_millis(800);
 
 /// A client without a rate to speak of.
 fn read_client(base_url: &str, trusted: &Authority, deadline: Duration) -> (ReadClient, Arc<Limiter>) {

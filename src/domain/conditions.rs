@@ -1,0 +1,295 @@
+//! What each condition says, one function for each. The words come from `sentence`, so that all of them tell the same.
+
+use super::{
+    Blocked, Class, Declared, Effect, Facts, Next, Outcome, Waiting,
+    report::{Story, attempt, outcome, phase, result},
+    sentence::{answer, sentence},
+};
+use crate::api::{ConditionType, ErasureScope, Mode, OffboardingResult, Phase, Reason, Truth};
+
+/// What one condition says.
+pub(super) struct Verdict(pub(super) Truth, pub(super) Reason, pub(super) String);
+
+pub(super) type Reporter = fn(&Story) -> Verdict;
+
+/// One row for each condition; every one is always present.
+pub(super) const CONDITIONS: &[(ConditionType, Reporter)] = &[
+    (ConditionType::Ready, ready),
+    (ConditionType::Reconciling, reconciling),
+    (ConditionType::Stalled, stalled),
+    (ConditionType::Planned, planned),
+    (ConditionType::Unblocked, unblocked),
+    (ConditionType::Approved, approved),
+    (ConditionType::Deleted, deleted),
+    (ConditionType::Verified, verified),
+    (ConditionType::DataErased, data_erased),
+    (ConditionType::Waiting, waiting),
+];
+
+fn ready(story: &Story) -> Verdict {
+    let words = sentence(story.next, story.provider);
+    let reason = match phase(story) {
+        Phase::Planning | Phase::Pending | Phase::CoolingOff => Reason::Planning,
+        Phase::Blocked => Reason::Blocked,
+        Phase::AwaitingApproval => Reason::AwaitingApproval,
+        Phase::Executing => Reason::Executing,
+        Phase::Verifying => Reason::Verifying,
+        Phase::Failed => Reason::Failed,
+        Phase::Completed | Phase::Cancelled => {
+            return Verdict(Truth::True, result(story).map_or(Reason::Failed, result_reason), words);
+        }
+    };
+    Verdict(Truth::False, reason, words)
+}
+
+fn result_reason(result: OffboardingResult) -> Reason {
+    match result {
+        OffboardingResult::Erased => Reason::Erased,
+        OffboardingResult::ErasedWithRetention => Reason::ErasedWithRetention,
+        OffboardingResult::Deactivated => Reason::Deactivated,
+        OffboardingResult::Unverified => Reason::Unverified,
+        OffboardingResult::AlreadyAbsent => Reason::AlreadyAbsent,
+        OffboardingResult::Cancelled => Reason::Cancelled,
+        OffboardingResult::PartiallyDone => Reason::PartiallyDone,
+        OffboardingResult::Failed | OffboardingResult::Recreated => Reason::Failed,
+    }
+}
+
+fn reconciling(story: &Story) -> Verdict {
+    let idle = Verdict(Truth::False, Reason::Idle, "nothing is going on at the moment".to_owned());
+    match story.next {
+        Next::Wait(Waiting::Retry { .. }) => {
+            Verdict(Truth::True, Reason::Retrying, sentence(story.next, story.provider))
+        }
+        Next::Wait(Waiting::Approvals { .. } | Waiting::Suspended | Waiting::ProviderSuspended)
+        | Next::Stop(_)
+        | Next::Finished(_) => idle,
+        Next::Do(_) | Next::Wait(_) => {
+            Verdict(Truth::True, Reason::Progressing, "the operator is at it".to_owned())
+        }
+    }
+}
+
+fn stalled(story: &Story) -> Verdict {
+    let reason = match story.next {
+        Next::Finished(ending) => match ending.result {
+            OffboardingResult::Failed | OffboardingResult::Recreated => Some(ending.because),
+            _ => None,
+        },
+        Next::Stop(blocked) => match blocked {
+            Blocked::ProviderNotFound => Some(Reason::ProviderNotFound),
+            Blocked::ModeNotAllowed(_) => Some(Reason::ModeNotAllowed),
+            Blocked::InstallationKeyLost => Some(Reason::InstallationKeyLost),
+            Blocked::RecordCorrupted => Some(Reason::RecordCorrupted),
+            Blocked::UnsupportedVersion => Some(Reason::UnsupportedVersion),
+            Blocked::AnswerInvalid(_) => Some(Reason::ProviderAnswerInvalid),
+            Blocked::Refused { failure, .. }
+                if !matches!(failure.class, Class::Forbidden | Class::Conflict) =>
+            {
+                Some(Reason::ProviderAnswerInvalid)
+            }
+            Blocked::Refused { .. }
+            | Blocked::Duplicate
+            | Blocked::Resurrected
+            | Blocked::AccountChanged
+            | Blocked::PlanChanged
+            | Blocked::Checks(_) => None,
+        },
+        Next::Do(_) | Next::Wait(_) => None,
+    };
+    match reason {
+        Some(reason) => Verdict(Truth::True, reason, sentence(story.next, story.provider)),
+        None => Verdict(Truth::False, Reason::NotStalled, "nobody has to change an object".to_owned()),
+    }
+}
+
+fn planned(story: &Story) -> Verdict {
+    let words = || sentence(story.next, story.provider);
+    match story.next {
+        Next::Stop(Blocked::PlanChanged) => Verdict(Truth::False, Reason::PlanChanged, words()),
+        Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
+            Verdict(Truth::False, Reason::AccountChanged, words())
+        }
+        _ if story.planned.is_some() || attempt(story.facts).is_some() => {
+            Verdict(Truth::True, Reason::PlanReady, "the customer was found and the plan is made".to_owned())
+        }
+        _ => Verdict(Truth::Unknown, Reason::Pending, "no plan was made".to_owned()),
+    }
+}
+
+fn unblocked(story: &Story) -> Verdict {
+    let words = || sentence(story.next, story.provider);
+    let reason = match story.next {
+        Next::Stop(Blocked::Checks(blockers)) => {
+            let found = blockers.iter().any(|blocker| blocker.reason == Reason::BlockersFound.as_str());
+            if found { Reason::BlockersFound } else { Reason::CheckFailed }
+        }
+        Next::Stop(Blocked::Duplicate) => Reason::Duplicate,
+        Next::Stop(Blocked::Resurrected) => Reason::Resurrected,
+        Next::Stop(Blocked::AccountChanged) => Reason::AccountChanged,
+        Next::Stop(Blocked::Refused { failure, .. }) if failure.class == Class::Forbidden => {
+            Reason::ProviderRestricted
+        }
+        Next::Stop(Blocked::Refused { failure, .. }) if failure.class == Class::Conflict => {
+            Reason::ProviderConflict
+        }
+        _ if story.planned.is_some() || attempt(story.facts).is_some() => {
+            return Verdict(Truth::True, Reason::NoBlockers, "nothing stands in the way".to_owned());
+        }
+        _ => return Verdict(Truth::Unknown, Reason::Pending, "not checked".to_owned()),
+    };
+    Verdict(Truth::False, reason, words())
+}
+
+fn approved(story: &Story) -> Verdict {
+    match (story.next, story.planned) {
+        (Next::Wait(Waiting::Approvals { .. }), _) => {
+            Verdict(Truth::False, Reason::AwaitingApproval, sentence(story.next, story.provider))
+        }
+        (_, Some(planned)) if planned.required_approvals == 0 => not_required(),
+        (_, None) if attempt(story.facts).is_some() => not_required(),
+        _ => Verdict(Truth::Unknown, Reason::Pending, "no plan to approve yet".to_owned()),
+    }
+}
+
+fn not_required() -> Verdict {
+    Verdict(Truth::True, Reason::NotRequired, "the provider object requires no approval".to_owned())
+}
+
+fn deleted(story: &Story) -> Verdict {
+    let soft = matches!(story.facts, Facts::Mine(record) if record.mode == Mode::Soft);
+    let done = if soft { Reason::Deactivated } else { Reason::Deleted };
+    if let Next::Finished(ending) = story.next {
+        match ending.result {
+            OffboardingResult::AlreadyAbsent => {
+                return Verdict(Truth::True, Reason::AlreadyAbsent, "there was nothing to delete".to_owned());
+            }
+            OffboardingResult::Erased
+            | OffboardingResult::ErasedWithRetention
+            | OffboardingResult::Deactivated => {
+                return Verdict(Truth::True, done, "the customer was seen gone after our call".to_owned());
+            }
+            _ => {}
+        }
+    }
+    let next_is_delete = matches!(story.next, Next::Do(Effect::Delete(_)));
+    match outcome(story.facts) {
+        _ if next_is_delete => Verdict(Truth::False, Reason::InFlight, "the call is being made".to_owned()),
+        None | Some(Some(Outcome::NotSent(_))) => {
+            Verdict(Truth::False, Reason::NotStarted, "no deletion was sent".to_owned())
+        }
+        Some(None | Some(Outcome::Unknown(_))) => Verdict(
+            Truth::Unknown,
+            Reason::OutcomeUnknown,
+            "a deletion may have been sent, and its answer is not known".to_owned(),
+        ),
+        Some(Some(Outcome::Rejected(failure))) => Verdict(
+            Truth::False,
+            Reason::Rejected,
+            format!("the provider refused the deletion: {}", answer(failure)),
+        ),
+        Some(Some(Outcome::Accepted)) => {
+            Verdict(Truth::True, done, "the provider accepted the deletion".to_owned())
+        }
+    }
+}
+
+fn verified(story: &Story) -> Verdict {
+    let words = sentence(story.next, story.provider);
+    let sent = matches!(outcome(story.facts), Some(None | Some(Outcome::Accepted | Outcome::Unknown(_))));
+    match story.next {
+        Next::Finished(ending) => match ending.because {
+            reason @ (Reason::Absent | Reason::Tombstoned | Reason::Inactive) => {
+                Verdict(Truth::True, reason, words)
+            }
+            reason @ (Reason::StillPresent | Reason::Recreated) => Verdict(Truth::False, reason, words),
+            Reason::NotObservable => Verdict(Truth::Unknown, Reason::NotObservable, words),
+            _ => Verdict(Truth::Unknown, Reason::Pending, "nothing was verified".to_owned()),
+        },
+        Next::Wait(Waiting::Control(_)) => Verdict(Truth::Unknown, Reason::ControlFailed, words),
+        Next::Wait(Waiting::AnotherCredential) => Verdict(Truth::Unknown, Reason::CredentialChanged, words),
+        Next::Wait(Waiting::Provider(_) | Waiting::AnotherAddress | Waiting::ProviderUnusable(_)) if sent => {
+            Verdict(Truth::Unknown, Reason::Indeterminate, words)
+        }
+        Next::Do(_) | Next::Wait(_) | Next::Stop(_) => {
+            Verdict(Truth::Unknown, Reason::Pending, "not verified yet".to_owned())
+        }
+    }
+}
+
+fn data_erased(story: &Story) -> Verdict {
+    let Next::Finished(ending) = story.next else {
+        return Verdict(Truth::Unknown, Reason::Pending, "not deleted yet".to_owned());
+    };
+    let keeps = |declared: &Declared| match declared.retains.as_slice() {
+        [] => String::new(),
+        retains => format!("; the provider keeps {}", retains.join(", ")),
+    };
+    match (ending.result, story.declared) {
+        (OffboardingResult::Erased, _) => {
+            Verdict(Truth::True, Reason::Erased, "all personal data is erased".to_owned())
+        }
+        (OffboardingResult::ErasedWithRetention | OffboardingResult::Deactivated, None) => {
+            let words = "the provider object is gone, and with it what its profile declares; see the record"
+                .to_owned();
+            Verdict(Truth::Unknown, Reason::NotDeclared, words)
+        }
+        (OffboardingResult::ErasedWithRetention, Some(declared)) => {
+            let reason = if declared.retains.is_empty() && declared.backup_retention.is_some() {
+                Reason::BackupsRetained
+            } else {
+                Reason::Retained
+            };
+            Verdict(Truth::False, reason, format!("deleted{}", keeps(declared)))
+        }
+        (OffboardingResult::Deactivated | OffboardingResult::Unverified, Some(declared))
+            if declared.erasure != ErasureScope::Full =>
+        {
+            let step = declared.manual_step.as_ref().map_or(String::new(), |step| {
+                format!(
+                    "; to erase: {}{}",
+                    step.text,
+                    step.url.as_ref().map_or(String::new(), |url| format!(" ({url})"))
+                )
+            });
+            Verdict(
+                Truth::False,
+                Reason::SoftDeleteOnly,
+                format!("personal data was not erased{}{step}", keeps(declared)),
+            )
+        }
+        _ => Verdict(Truth::Unknown, Reason::NotDeclared, "nothing is known about personal data".to_owned()),
+    }
+}
+
+fn waiting(story: &Story) -> Verdict {
+    let reason = match story.next {
+        Next::Wait(waiting) => match waiting {
+            Waiting::Suspended => Reason::Suspended,
+            Waiting::ProviderSuspended => Reason::ProviderSuspended,
+            Waiting::Approvals { .. } => Reason::AwaitingApproval,
+            Waiting::Settling { .. } | Waiting::Lag { .. } => Reason::Settling,
+            Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Retry { last: failure, .. }
+                if failure.class == Class::RateLimited =>
+            {
+                Reason::RateLimited
+            }
+            Waiting::ApiServer
+            | Waiting::ProviderUnusable(_)
+            | Waiting::CustomerIdUnavailable
+            | Waiting::Provider(_)
+            | Waiting::Control(_)
+            | Waiting::Retry { .. }
+            | Waiting::AuthRefused { .. }
+            | Waiting::AnotherAddress
+            | Waiting::AnotherCredential => Reason::ProviderUnavailable,
+            Waiting::Confirming { .. } | Waiting::StillThere { .. } | Waiting::SecondLook { .. } => {
+                return Verdict(Truth::False, Reason::NotWaiting, "looking".to_owned());
+            }
+        },
+        Next::Do(_) | Next::Stop(_) | Next::Finished(_) => {
+            return Verdict(Truth::False, Reason::NotWaiting, "not waiting".to_owned());
+        }
+    };
+    Verdict(Truth::True, reason, sentence(story.next, story.provider))
+}

@@ -1,0 +1,45 @@
+//! How things are shown: headings, commands as they are run, tables.
+
+use harness::{ControlPlane, Failure};
+
+pub fn heading(text: &str) {
+    println!("\n━━ {text} {}", "━".repeat(100_usize.saturating_sub(text.chars().count() + 4)));
+}
+
+pub fn remark(text: &str) {
+    println!("# {text}");
+}
+
+/// Shows a kubectl command, runs it as admin, shows what it said, and gives it.
+pub async fn kubectl(plane: &ControlPlane, args: &[&str]) -> Result<String, Failure> {
+    println!("$ kubectl {}", args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "));
+    let said = plane.kubectl("admin").args(args).succeed().await?;
+    if !said.trim().is_empty() {
+        println!("{}", said.trim_end());
+    }
+    Ok(said)
+}
+
+/// As a shell wants it.
+fn quoted(arg: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,".contains(&byte);
+    if !arg.is_empty() && arg.bytes().all(is_plain) { arg.to_owned() } else { format!("'{arg}'") }
+}
+
+/// Rows in columns as wide as their widest cell, the last one as it is.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+pub fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
