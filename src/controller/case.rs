@@ -300,6 +300,7 @@ impl Case {
             Err(reason) => {
                 self.in_use = None;
                 self.provider = ProviderSeen::Unusable(reason);
+                ctx.provider_is_unusable(&connection);
             }
         }
     }
