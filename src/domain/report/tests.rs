@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderReason, Reason, Truth},
+    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderReason},
     domain::{
         Cause, CauseWord, Class, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts,
         RecordProblem, fixtures::*,
