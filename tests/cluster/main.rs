@@ -9,8 +9,11 @@
 
 mod audit;
 mod cost;
+mod crashes;
 mod flags;
 mod happy;
 mod seeds;
 mod stage;
 mod story;
+mod traps;
+mod windows;
