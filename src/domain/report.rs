@@ -9,7 +9,7 @@ use super::{
 };
 use crate::api::{
     Condition, ConditionType, LastError, Mode, OffboardingResult, OffboardingStatus, Phase, PlanStatus,
-    TargetState, TargetStatus,
+    Reason, TargetState, TargetStatus, Truth,
 };
 
 /// Everything that a status tells of.
