@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod bad_input;
 mod cost;
 mod crashes;
 mod flags;
