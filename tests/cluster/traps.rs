@@ -388,8 +388,7 @@ fn kstatus(object: &Value) -> &'static str {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let refused =
-        "provider 'juicyway' refused the deletion; clear the cause there, the next try is at <time>";
+    let refused = "provider 'juicyway' refused the deletion (it redirected; redirects are not followed, check the base URL); clear the cause there, the next try is at <time>";
     let unread = "provider 'juicyway': it redirected; redirects are not followed, check the base URL";
     let rows = [
         ("DELETE", 302, refused, 2),
