@@ -156,6 +156,21 @@ async fn revolv3s_checks_are_clear_only_for_words_that_are_known_to_be_closed() 
     }
 }
 
+/// The longest list that is read: well within the time limit, even in a build without optimisation.
+#[tokio::test]
+async fn the_longest_list_is_judged_in_time() {
+    let pages = (0..50).map(|page| {
+        let items = if page == 49 { 99 } else { 100 };
+        json(
+            200,
+            vec![body!({"invoiceStatus": "Paid", "subtotal": 1.5, "lines": [{"a": "b"}]}); items].into(),
+        )
+    });
+    let script = Script::of([empty(204)].into_iter().chain(pages));
+    let seen = revolv3(&script).checks(&token(), &id("90017"), &Captured::nothing(), noon()).await;
+    assert_eq!(seen[1].verdict, CheckVerdict::Clear);
+}
+
 #[tokio::test]
 async fn ids_that_a_provider_cannot_have_are_never_sent() {
     let script = Script::of([]);
