@@ -83,7 +83,7 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
             else {
                 return Ok(Performed::Later(Next::Wait(Waiting::ApiServer)));
             };
-            record::without_attempts(earlier, &request, &provider, &facts.account, customer_ref, &keys)
+            record::for_request(earlier, &request, &provider, &facts.account, customer_ref, &keys)
         }
         Stored::NotRead | Stored::Unread => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,6 +71,7 @@ pub struct LedgerFilter<'a> {
 pub struct Sandbox {
     process: Process,
     addresses: SandboxAddresses,
+    admin: Client,
     _scratch: Scratch,
 }
 
@@ -94,7 +95,7 @@ impl Sandbox {
         let is_start_line = |line: &str| serde_json::from_str::<SandboxAddresses>(line).is_ok();
         let line = process.wait_for_line(is_start_line, READY_WITHIN).await?;
         let addresses = serde_json::from_str(&line).map_err(Failure::to("read the sandbox's start line"))?;
-        Ok(Sandbox { process, addresses, _scratch: scratch })
+        Ok(Sandbox { process, addresses, admin: plain_http::client()?, _scratch: scratch })
     }
 
     /// Where it listens.
@@ -153,6 +154,16 @@ impl Sandbox {
         self.send(Method::DELETE, &["admin", "faults"], bare).await.map(drop)
     }
 
+    /// Sets what the scripted listener answers.
+    pub async fn set_script(&self, rules: &Value) -> Result<(), Failure> {
+        self.send(Method::PUT, &["admin", "scripted"], |request| request.json(rules)).await.map(drop)
+    }
+
+    /// Closes idle connections, so that the next request needs a new one.
+    pub async fn disconnect(&self) -> Result<(), Failure> {
+        self.send(Method::POST, &["admin", "disconnect"], bare).await.map(drop)
+    }
+
     /// The requests that the providers received, oldest first.
     pub async fn ledger(&self, filter: &LedgerFilter<'_>) -> Result<Vec<Value>, Failure> {
         let lines = self.send(Method::GET, &["admin", "ledger"], |request| request.query(filter)).await?;
@@ -197,7 +208,7 @@ impl Sandbox {
         let mut url = Url::parse(&self.addresses.admin).map_err(Failure::to(&step))?;
         let segments = url.path_segments_mut();
         segments.map_err(|()| Failure::new(&step, "its admin address has no path"))?.clear().extend(path);
-        plain_http::send(&step, fill(plain_http::client()?.request(method, url))).await
+        plain_http::send(&step, fill(self.admin.request(method, url))).await
     }
 }
 
