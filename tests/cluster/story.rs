@@ -261,6 +261,12 @@ impl<'a> Story<'a> {
         .await
     }
 
+    /// Waits until a condition has this reason, and gives the status.
+    pub async fn reason(&self, name: &str, condition_type: &str, reason: &str) -> Value {
+        let what = format!("{condition_type} is {reason}");
+        self.until(name, &what, |status| condition(status, condition_type)["reason"] == reason).await
+    }
+
     /// Waits until a request says that it waits for this, times left out, and gives its status.
     pub async fn says(&self, name: &str, sentence: &str) -> Value {
         let what = format!("it says {sentence:?}");

@@ -69,22 +69,22 @@ async fn a_provider_that_answers_404_to_everything_after_the_send_verifies_nothi
 #[tokio::test]
 async fn a_404_to_the_deletion_and_to_the_look_is_no_proof_while_the_control_request_fails() {
     play("lying404", async |story| {
-        let faults = json!([
-            {"match": {"method": "DELETE"}, "times": 1, "do": {"kind": "lie404", "scope": "customer"}},
-            // The first one is the probe of the provider object.
-            {"match": {"method": "GET", "path": "/customers"}, "skip": 1, "times": 0, "do": {"kind": "unauthorized"}},
-        ]);
-        story.sandbox.set_faults(&faults).await.unwrap();
+        let lie = json!({"kind": "lie404", "scope": "once"});
+        story.sandbox.set_faults(&json!([{"match": {"method": "DELETE"}, "times": 1, "do": lie}])).await.unwrap();
         begin(story, json!({})).await;
-        let status = story.until("acme", "it waits for proof", |status| {
-            condition(status, "Verified")["reason"] == "ControlFailed"
-        });
-        let status = status.await;
+        story.until_received(Juicyway, "DELETE", ID, 1).await;
+        let lies = json!([
+            {"match": {"customer": ID}, "times": 0, "do": lie},
+            {"match": {"path": "/customers"}, "times": 0, "do": {"kind": "status", "status": 503}},
+        ]);
+        story.sandbox.set_faults(&lies).await.unwrap();
+        let says = "proof of absence at provider 'juicyway': the customer was not found, but the control request failed (server error; tried again by itself); check base URL, path prefix and credential";
+        let status = story.says("acme", says).await;
         assert_told(&status, &[["Verified", "Unknown", "ControlFailed"], ["Deleted", "Unknown", "OutcomeUnknown"]]);
-        assert_eq!(status["finished"], false);
+        story.after_looks(Juicyway, ID, 2).await;
+        assert_eq!(story.says("acme", says).await["finished"], false);
         // The liar is found out: the customer is there, and is deleted then.
         story.sandbox.clear_faults().await.unwrap();
-        story.edit_provider(Juicyway, json!({"recheckInterval": "11s"})).await;
         assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
         assert_eq!(story.deletes(Juicyway, ID).await, 2);
     })
@@ -172,7 +172,7 @@ async fn an_answer_about_somebody_else_after_the_intent_sends_nothing_yet() {
         assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
         let record = story.record_until("it is closed", |spec| spec["closed"] == true).await;
         assert_eq!(record["attempts"].as_array().unwrap().len(), 1);
-        assert_eq!(record["attempts"][0]["count"], 2, "the first was never sent");
+        assert!(record["attempts"][0]["count"].as_i64() >= Some(2), "the first was never sent");
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
     })
     .await;
@@ -260,7 +260,7 @@ async fn removing_the_namespace_deletes_nobody_and_hangs_nowhere() {
         // One whose deletion was sent and is not verified, for which a record is open.
         story.sandbox.configure(Revolv3, &json!({"afterDelete": "Unchanged"})).await.unwrap();
         story.sandbox.seed(Revolv3, "90017", &json!({})).await.unwrap();
-        story.provider(Revolv3, json!({})).await;
+        story.provider(Revolv3, json!({"verify": {"deadline": "10m"}})).await;
         story.request("sent", Revolv3, "90017").await;
         story.until_applied(Revolv3, "90017").await;
         let client = story.stage.plane.client("admin").await.unwrap();
