@@ -130,7 +130,11 @@ pub async fn tell_in_record(ctx: &Shared, case: &mut Case, sentence: &str) -> Re
     }
     // To write is to sign: what cannot be trusted or understood stays as it is.
     if !matches!(case.facts(), Facts::Mine(_)) {
-        tracing::warn!(record = stored.name_any(), waiting_for = sentence, "an open record that is left alone");
+        tracing::warn!(
+            record = stored.name_any(),
+            waiting_for = sentence,
+            "an open record that is left alone"
+        );
         return Ok(());
     }
     let spec = OffboardingRecordSpec { waiting_for: Some(sentence.to_owned()), ..stored.spec.clone() };

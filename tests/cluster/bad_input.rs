@@ -3,6 +3,7 @@
 
 mod answers;
 mod deletions;
+mod records;
 mod requests;
 
 use std::fmt::Debug;
