@@ -13,7 +13,12 @@ pub(crate) fn client() -> Result<Client, Failure> {
     // reqwest asks for a TLS provider even where no TLS is spoken; another crate may have installed one before.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     // No connection is kept: a client may be used by one test's runtime after another's.
-    Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(ANSWER_WITHIN).build().map_err(Failure::to("make an HTTP client"))
+    Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(ANSWER_WITHIN)
+        .build()
+        .map_err(Failure::to("make an HTTP client"))
 }
 
 /// GET; the body if the answer is a success.
