@@ -282,12 +282,6 @@ impl<'a> Story<'a> {
         .await;
     }
 
-    /// Waits until a condition has this reason, and gives the status.
-    pub async fn reason(&self, name: &str, condition_type: &str, reason: &str) -> Value {
-        let what = format!("{condition_type} is {reason}");
-        self.until(name, &what, |status| condition(status, condition_type)["reason"] == reason).await
-    }
-
     /// Asks for another look at once; `nonce` is any value that was not used before.
     pub async fn retry(&self, request: &str, nonce: &str) {
         let annotation = format!("offboarding.dev/retry-requested-at={nonce}");
