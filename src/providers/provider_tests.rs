@@ -401,7 +401,7 @@ async fn only_plain_request_ids_and_fitting_values_are_kept() {
         keep.map(|name| (name.to_owned(), api::Expression(format!("response.json.{name}")))).into();
     let provider = custom(&profile, &Script::of([]));
     let read = async |response: Response| {
-        provider.read_sent(response, &id("c1"), &Captured::nothing(), noon(), noon()).await
+        provider.read_sent(response, &id("cus_417"), &Captured::nothing(), noon(), noon()).await
     };
     let answer = json(200, body!({"job": "job_1:a.b-c", "number": 7, "text": "a b"}));
     let sent = read(answer.with_header("x-request-id", "req-1_A")).await;
@@ -416,10 +416,13 @@ async fn only_plain_request_ids_and_fitting_values_are_kept() {
         ("x-request-id", "", None),
         ("x-request-id", "a@b.c", None),
         ("x-trace", "abc", None),
+        ("x-request-id", "req_CUS_417_1", None), // the customer's id
     ] {
         let sent = read(empty(204).with_header(name, value)).await;
         assert_eq!(sent.request_id.as_deref(), kept, "{name}: {value}");
     }
+    let quoting = read(json(200, body!({"job": "delete:cus_417", "number": 417}))).await;
+    assert_eq!(quoting.keep, [("number".to_owned(), "417".to_owned())].into(), "not the customer's id");
     let refused = read(json(409, body!({"job": "j"}))).await;
     assert_eq!(refused.keep, BTreeMap::new(), "nothing is kept of a refusal");
 }
