@@ -318,7 +318,7 @@ impl Provider {
         now: Timestamp,
     ) -> Sent {
         let about = About { id: id.clone(), captured: captured.clone(), now };
-        let (http_status, request_id) = (Some(response.status), request_id(&response));
+        let (http_status, request_id) = (Some(response.status), request_id(&response, &about));
         let profile = Arc::clone(&self.profile);
         let read = move || read_answer(&profile, &response, &about);
         let (outcome, keep) = off_thread(read)

@@ -3,7 +3,10 @@
 
 mod answers;
 mod deletions;
+mod providers;
+mod records;
 mod requests;
+mod secrets;
 
 use std::fmt::Debug;
 

@@ -473,3 +473,36 @@ async fn invoices_are_read_to_the_last_page_before_anything_is_clear() {
         assert_eq!(asked[1..], expected, "{paid} paid, {open} open");
     }
 }
+
+#[tokio::test]
+async fn a_list_of_somebody_else_is_never_clear() {
+    let sandbox = sandbox().await;
+    let wallet =
+        |owner| json!({"data": [{"customer_id": owner, "status": "active", "balance": {"amount": 0}}]});
+    let subscription = |owner| json!([{"customerId": owner, "subscriptionStatusType": "Cancelled"}]);
+    let invoice = |owner| json!([{"customerId": owner, "invoiceStatus": "Paid"}]);
+    for (side, id, check, path, body, expected) in [
+        (Side::Juicyway, "cus_1", 0, "/wallets/all", wallet("cus_1"), "Clear"),
+        (Side::Juicyway, "cus_1", 0, "/wallets/all", wallet("cus_2"), "Blocks"),
+        (Side::Revolv3, "90017", 0, "**/subscriptions", subscription(90017), "Clear"),
+        (Side::Revolv3, "90017", 0, "**/subscriptions", subscription(90018), "Blocks"),
+        (Side::Revolv3, "90017", 1, "**/invoices", invoice(90017), "Clear"),
+        (Side::Revolv3, "90017", 1, "**/invoices", invoice(90018), "Blocks"),
+        (Side::Revolv3, "90017", 1, "**/invoices", json!([{"invoiceStatus": "Paid"}]), "Clear"), // the owner is optional
+        (
+            Side::Revolv3,
+            "90017",
+            1,
+            "**/invoices",
+            json!([{"customerId": null, "invoiceStatus": "Paid"}]),
+            "Clear",
+        ),
+    ] {
+        sandbox.seed(side, id, &json!({})).await.unwrap();
+        let answer = json!({"kind": "status", "status": 200, "body": body});
+        sandbox.set_faults(&json!([{"match": {"path": path}, "do": answer}])).await.unwrap();
+        let caller = Wiring::of(&sandbox, side).connect();
+        let checks = caller.checks(id, &Captured::nothing()).await;
+        assert_eq!(checked(&checks[check].verdict), expected, "{body}");
+    }
+}

@@ -6,4 +6,8 @@
 )]
 
 mod checklist;
+mod faults;
+#[path = "../golden/mod.rs"]
+mod golden;
 mod stage;
+mod trouble;
