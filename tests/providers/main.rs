@@ -5,7 +5,9 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod bodies;
 mod checklist;
+mod connections;
 mod faults;
 #[path = "../golden/mod.rs"]
 mod golden;
