@@ -11,5 +11,6 @@ mod connections;
 mod faults;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod others;
 mod stage;
 mod trouble;
