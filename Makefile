@@ -37,7 +37,7 @@ check: needs ## Format, lints, dependencies, documentation.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 unit: needs ## The tests beside the code and the model, in seconds.
-	$(TEST) --lib $(if $(wildcard tests/model.rs),--test model)
+	$(TEST) --lib --test model --test architecture
 
 cluster: programs ## The operator's binary against a real API server, with the provider's ledger as the judge.
 	$(TEST) --test cluster

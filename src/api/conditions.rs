@@ -319,6 +319,17 @@ pub struct Condition {
     pub last_transition_time: Timestamp,
 }
 
+impl Condition {
+    /// This statement, made now. The time of transition stays where `previous` says the same status already.
+    #[must_use]
+    pub fn told(self, previous: &[Condition]) -> Self {
+        let before =
+            previous.iter().find(|before| before.type_ == self.type_ && before.status == self.status);
+        let since = before.map_or(self.last_transition_time, |before| before.last_transition_time);
+        Self { last_transition_time: since, ..self }
+    }
+}
+
 words! {
     /// The status of a condition.
     Truth { True, False, Unknown }

@@ -7,7 +7,7 @@ use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Client, Resource,
-    api::{ListParams, PostParams},
+    api::{ListParams, ObjectMeta, PostParams},
     core::{DynamicObject, NamespaceResourceScope, ObjectList, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -127,6 +127,13 @@ impl ApiServer {
         *request.uri_mut() = strict(request.uri()).ok_or(ApiError::Invalid)?;
         within(self.client.request::<K>(request)).await
     }
+}
+
+/// What names exactly one version of one object: enough metadata for a PUT of its status.
+#[must_use]
+pub fn version_of<K: Resource>(object: &K) -> ObjectMeta {
+    let ObjectMeta { name, namespace, uid, resource_version, .. } = object.meta().clone();
+    ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() }
 }
 
 fn name<K: Resource>(object: &K) -> String {

@@ -99,7 +99,9 @@ impl Case {
         if !case.is_mine() {
             case.forget_record();
         }
-        if !case.is_closed() {
+        if case.is_closed() {
+            case.take_the_provider_of_the_record(ctx).await;
+        } else {
             case.complete(ctx).await;
         }
         Ok(case)
@@ -229,6 +231,17 @@ impl Case {
         }
     }
 
+    /// The provider object that a closed record names, where it is still there: how a request ended is told with what its
+    /// profile declares, also when the first try to save that status was lost.
+    async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
+        let Stored::Read(record) = &self.stored else { return };
+        let named = record.spec.provider.clone();
+        let name = ObjectRef::<OffboardingProvider>::new(&named.name).within(&named.namespace);
+        if let Some(object) = ctx.providers.get(&name).filter(|object| object.uid() == Some(named.uid)) {
+            self.take_provider(ctx, &object).await;
+        }
+    }
+
     /// Takes a provider object over, as it is written now.
     pub async fn take_provider(&mut self, ctx: &Context, object: &OffboardingProvider) {
         match ctx.connections.of(object).await {
@@ -287,6 +300,7 @@ impl Case {
             Err(reason) => {
                 self.in_use = None;
                 self.provider = ProviderSeen::Unusable(reason);
+                ctx.provider_is_unusable(&connection);
             }
         }
     }

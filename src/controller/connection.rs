@@ -105,6 +105,12 @@ impl Connections {
         lock(&self.told).insert(uid.to_owned(), (generation, ready)) != Some((generation, ready))
     }
 
+    /// Whether a provider object was ready when the requests were last told.
+    #[must_use]
+    pub fn was_ready(&self, uid: &str) -> bool {
+        lock(&self.told).get(uid).is_some_and(|(_, ready)| *ready)
+    }
+
     /// Forgets a provider object that is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.cached).remove(uid);

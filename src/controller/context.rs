@@ -93,6 +93,15 @@ impl Context {
         }
     }
 
+    /// Has a provider object looked at that cannot be used: it says so then, and looks again until everything can go on.
+    pub fn provider_is_unusable(&self, connection: &Connection) {
+        if self.connections.was_ready(&connection.facts.uid) {
+            let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
+            // Nobody listens only once the process ends.
+            let _ = self.wake_providers.send(object);
+        }
+    }
+
     /// Has requests looked at again.
     pub fn wake(&self, requests: impl IntoIterator<Item = ObjectRef<CustomerOffboarding>>) {
         for request in requests {

@@ -360,9 +360,19 @@ impl Errand {
             },
             SendResult::Answered { response, sent_at } => {
                 let now = (self.ctx.clock)();
-                self.connection.provider.read_sent(response, &self.customer, captured, sent_at, now).await
+                let provider = &self.connection.provider;
+                let sent = provider.read_sent(response, &self.customer, captured, sent_at, now).await;
+                self.without_credentials(sent)
             }
         }
+    }
+
+    /// A provider may repeat what it was sent.
+    fn without_credentials(&self, mut sent: Sent) -> Sent {
+        let is_harmless = |text: &String| !self.in_use.credentials.occur_in(text);
+        sent.request_id = sent.request_id.filter(is_harmless);
+        sent.keep.retain(|_, text| is_harmless(text));
+        sent
     }
 
     /// A 403 has two meanings: this customer is restricted, or the credential may not. The control request tells them apart.

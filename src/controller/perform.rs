@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::OffboardingRecordSpec,
-    domain::{Effect, Ending, Failure, Next, Observation, ProviderSeen, Waiting},
+    domain::{Effect, Ending, Facts, Failure, Next, Observation, ProviderSeen, Waiting},
     evidence::record,
     failpoint,
 };
@@ -83,7 +83,7 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
             else {
                 return Ok(Performed::Later(Next::Wait(Waiting::ApiServer)));
             };
-            record::without_attempts(earlier, &request, &provider, &facts.account, customer_ref, &keys)
+            record::for_request(earlier, &request, &provider, &facts.account, customer_ref, &keys)
         }
         Stored::NotRead | Stored::Unread => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
     };
@@ -126,6 +126,15 @@ async fn write(ctx: &Shared, case: &mut Case, spec: OffboardingRecordSpec) -> Re
 pub async fn tell_in_record(ctx: &Shared, case: &mut Case, sentence: &str) -> Result<(), Error> {
     let Stored::Read(stored) = &case.stored else { return Ok(()) };
     if stored.spec.closed || stored.spec.waiting_for.as_deref() == Some(sentence) {
+        return Ok(());
+    }
+    // To write is to sign: what cannot be trusted or understood stays as it is.
+    if !matches!(case.facts(), Facts::Mine(_)) {
+        tracing::warn!(
+            record = stored.name_any(),
+            waiting_for = sentence,
+            "an open record that is left alone"
+        );
         return Ok(());
     }
     let spec = OffboardingRecordSpec { waiting_for: Some(sentence.to_owned()), ..stored.spec.clone() };

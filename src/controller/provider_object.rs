@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{ResourceExt as _, api::ObjectMeta, runtime::controller::Action, runtime::reflector::ObjectRef};
+use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
 
 use super::{
+    api_server::version_of,
     case::credentials_of,
     connection::{Connection, Unusable},
     context::Shared,
@@ -161,18 +162,15 @@ fn status_of(health: &Health, generation: i64, previous: &ProviderStatus, now: T
         (ProviderConditionType::CircuitOpen, open, because, words),
     ];
     let conditions = told.map(|(type_, status, reason, message)| {
-        let before = previous
-            .conditions
-            .iter()
-            .find(|before| before.type_ == type_.as_str() && before.status == status);
         Condition {
             type_: type_.to_string(),
             status,
             reason: reason.to_string(),
             message,
             observed_generation: generation,
-            last_transition_time: before.map_or(now, |before| before.last_transition_time),
+            last_transition_time: now,
         }
+        .told(&previous.conditions)
     });
     ProviderStatus {
         observed_generation: Some(generation),
@@ -193,14 +191,8 @@ fn paused_until(left: Option<Duration>, before: Option<Timestamp>, now: Timestam
 
 async fn put(ctx: &Shared, object: &OffboardingProvider, status: ProviderStatus) -> Result<(), Error> {
     let namespace = object.namespace().ok_or(Error::Incomplete)?;
-    let metadata = ObjectMeta {
-        name: object.metadata.name.clone(),
-        namespace: object.metadata.namespace.clone(),
-        uid: object.metadata.uid.clone(),
-        resource_version: object.metadata.resource_version.clone(),
-        ..ObjectMeta::default()
-    };
-    let replaced = OffboardingProvider { metadata, spec: object.spec.clone(), status: Some(status) };
+    let replaced =
+        OffboardingProvider { metadata: version_of(object), spec: object.spec.clone(), status: Some(status) };
     ctx.api.replace_status(&namespace, &replaced).await.map(|_| ()).map_err(Error::SaveStatus)
 }
 

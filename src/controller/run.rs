@@ -176,12 +176,13 @@ where
             object.managed_fields_mut().clear();
             object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         })
+        .reflect(writer)
+        // After the cache: whoever is woken finds it gone there, too.
         .inspect_ok(move |event| {
             if let Event::Delete(object) = event {
                 removed(object);
             }
         })
-        .reflect(writer)
         .applied_objects()
         .predicate_filter(wakes::<K>, PredicateConfig::default())
 }

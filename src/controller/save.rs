@@ -1,8 +1,8 @@
 //! The only writer of a request's status: one PUT with uid and resourceVersion, and only where something changed.
 
-use kube::{ResourceExt as _, api::ObjectMeta};
+use kube::ResourceExt as _;
 
-use super::{case::Case, context::Shared, error::Error};
+use super::{api_server::version_of, case::Case, context::Shared, error::Error};
 use crate::{
     api::{CustomerOffboarding, OffboardingStatus},
     domain::{Decision, Next, ProviderSeen, Story, report},
@@ -51,14 +51,8 @@ pub async fn save(
 /// As `save`.
 pub async fn put(ctx: &Shared, object: &CustomerOffboarding, status: OffboardingStatus) -> Result<(), Error> {
     let namespace = object.namespace().ok_or(Error::Incomplete)?;
-    let metadata = ObjectMeta {
-        name: object.metadata.name.clone(),
-        namespace: object.metadata.namespace.clone(),
-        uid: object.metadata.uid.clone(),
-        resource_version: object.metadata.resource_version.clone(),
-        ..ObjectMeta::default()
-    };
-    let replaced = CustomerOffboarding { metadata, spec: object.spec.clone(), status: Some(status) };
+    let replaced =
+        CustomerOffboarding { metadata: version_of(object), spec: object.spec.clone(), status: Some(status) };
     failpoint!("status.put.before");
     ctx.api.replace_status(&namespace, &replaced).await.map_err(Error::SaveStatus)?;
     failpoint!("status.put.after");

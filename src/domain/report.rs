@@ -71,17 +71,15 @@ fn conditions(
         let is_documented =
             |(truth, reasons): &(Truth, &[Reason])| *truth == status && reasons.contains(&reason);
         debug_assert!(type_.reasons().iter().any(is_documented), "{type_} is {status} because of {reason}");
-        let before = previous.conditions.iter().find(|condition| condition.type_ == type_.as_str());
-        let since =
-            before.filter(|before| before.status == status).map_or(now, |before| before.last_transition_time);
         Condition {
             type_: type_.to_string(),
             status,
             reason: reason.to_string(),
             message,
             observed_generation: generation,
-            last_transition_time: since,
+            last_transition_time: now,
         }
+        .told(&previous.conditions)
     };
     CONDITIONS.iter().map(tell).collect()
 }

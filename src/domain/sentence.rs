@@ -181,10 +181,13 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
             format!("blocking dependencies at provider '{provider}' to be cleared: {}", names.join(", "))
         }
         Blocked::Refused { failure, until } => {
-            let what = match failure.class {
-                Class::Forbidden => "restricts deletion (403)",
-                Class::Conflict => "reports a conflict (409)",
-                _ => "refused the deletion",
+            let what = match (failure.class, &failure.cause) {
+                (_, CauseWord::Ours(Cause::CustomerChanged)) => {
+                    "says that the customer changed (412)".to_owned()
+                }
+                (Class::Forbidden, _) => "restricts deletion (403)".to_owned(),
+                (Class::Conflict, _) => "reports a conflict (409)".to_owned(),
+                _ => format!("refused the deletion ({})", answer(failure)),
             };
             format!("provider '{provider}' {what}; clear the cause there, the next try is at {}", moment(*until))
         }

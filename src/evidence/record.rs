@@ -81,21 +81,10 @@ pub fn with_intent(
     spec
 }
 
-/// A record of this request without attempts: of a customer that was not there.
+/// The record as it begins for a request, without an attempt: as it is stored where it is this request's already, else with the
+/// earlier one in its history. Closed like this, it is the record of a customer that was not there.
 #[must_use]
-pub fn without_attempts(
-    stored: Option<&OffboardingRecordSpec>,
-    request: &RecordRequest,
-    provider: &RecordProvider,
-    account: &str,
-    customer_ref: &str,
-    keys: &Keys,
-) -> OffboardingRecordSpec {
-    for_request(stored, request, provider, account, customer_ref, keys)
-}
-
-/// The stored spec as it begins for a request: as it is where it is this request's, else with the earlier one in its history.
-fn for_request(
+pub fn for_request(
     stored: Option<&OffboardingRecordSpec>,
     request: &RecordRequest,
     provider: &RecordProvider,

@@ -26,9 +26,8 @@ const MAX_BYTES: usize = 1_024;
 /// How long one answer may be thought about. An evaluation cannot be cancelled; after this its result no longer counts.
 const EVALUATION_LIMIT: Duration = Duration::from_secs(10);
 
-/// `env.compile` and every evaluation share one environment: the standard library without optional values.
-static ENVIRONMENT: LazyLock<Arc<Env>> =
-    LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
+/// Every compilation and every evaluation share one environment.
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::environment()));
 
 /// One compiled expression.
 #[derive(Debug)]

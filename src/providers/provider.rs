@@ -343,7 +343,7 @@ impl Provider {
         now: Timestamp,
     ) -> Sent {
         let about = About { id: id.clone(), captured: captured.clone(), now };
-        let (status, request_id) = (response.status, request_id(&response));
+        let (status, request_id) = (response.status, request_id(&response, &about));
         let profile = Arc::clone(&self.profile);
         let read = move || read_answer(&profile, &response, &about);
         let (outcome, keep) = off_thread(read)

@@ -156,6 +156,21 @@ async fn revolv3s_checks_are_clear_only_for_words_that_are_known_to_be_closed() 
     }
 }
 
+/// The longest list that is read: well within the time limit, even in a build without optimisation.
+#[tokio::test]
+async fn the_longest_list_is_judged_in_time() {
+    let pages = (0..50).map(|page| {
+        let items = if page == 49 { 99 } else { 100 };
+        json(
+            200,
+            vec![body!({"invoiceStatus": "Paid", "subtotal": 1.5, "lines": [{"a": "b"}]}); items].into(),
+        )
+    });
+    let script = Script::of([empty(204)].into_iter().chain(pages));
+    let seen = revolv3(&script).checks(&token(), &id("90017"), &Captured::nothing(), noon()).await;
+    assert_eq!(seen[1].verdict, CheckVerdict::Clear);
+}
+
 #[tokio::test]
 async fn ids_that_a_provider_cannot_have_are_never_sent() {
     let script = Script::of([]);
@@ -386,7 +401,7 @@ async fn only_plain_request_ids_and_fitting_values_are_kept() {
         keep.map(|name| (name.to_owned(), api::Expression(format!("response.json.{name}")))).into();
     let provider = custom(&profile, &Script::of([]));
     let read = async |response: Response| {
-        provider.read_sent(response, &id("c1"), &Captured::nothing(), noon(), noon()).await
+        provider.read_sent(response, &id("cus_417"), &Captured::nothing(), noon(), noon()).await
     };
     let answer = json(200, body!({"job": "job_1:a.b-c", "number": 7, "text": "a b"}));
     let sent = read(answer.with_header("x-request-id", "req-1_A")).await;
@@ -401,10 +416,13 @@ async fn only_plain_request_ids_and_fitting_values_are_kept() {
         ("x-request-id", "", None),
         ("x-request-id", "a@b.c", None),
         ("x-trace", "abc", None),
+        ("x-request-id", "req_CUS_417_1", None), // the customer's id
     ] {
         let sent = read(empty(204).with_header(name, value)).await;
         assert_eq!(sent.request_id.as_deref(), kept, "{name}: {value}");
     }
+    let quoting = read(json(200, body!({"job": "delete:cus_417", "number": 417}))).await;
+    assert_eq!(quoting.keep, [("number".to_owned(), "417".to_owned())].into(), "not the customer's id");
     let refused = read(json(409, body!({"job": "j"}))).await;
     assert_eq!(refused.keep, BTreeMap::new(), "nothing is kept of a refusal");
 }

@@ -129,10 +129,8 @@ async fn a_visit_that_finds_nothing_new_writes_nothing(stage: &Stage) {
     story.request("acme", Juicyway, "cus_blocked").await;
     story.reason("acme", "Unblocked", "BlockersFound").await;
     let before = calls(stage).len();
-    for visit in 1..=5 {
-        let looks = story.looks(Juicyway, "cus_blocked").await;
-        story.retry("acme", &format!("visit-{visit}")).await;
-        story.until_received(Juicyway, "GET", "cus_blocked", looks + 1).await;
+    for _visit in 1..=5 {
+        story.look_again("acme", Juicyway, "cus_blocked").await;
     }
     let calls = asked_since(&story, before);
     show("Juicyway, blocked, 5 visits", &calls);
@@ -151,8 +149,7 @@ fn nothing_is_patched_deleted_or_listed_without_need(stage: &Stage) {
                 "customeroffboardings" => call.uri.contains("fieldSelector=status.finished%21%3Dtrue"),
                 "offboardingrecords" => {
                     call.uri.contains("fieldSelector=spec.closed%21%3Dtrue")
-                        || call.uri.contains("limit=1&")
-                        || call.uri.ends_with("limit=1")
+                        || call.uri.ends_with("?&limit=1")
                 }
                 "offboardingproviders" => true,
                 _ => false,
@@ -177,15 +174,15 @@ async fn what_is_finished_costs_a_restarted_operator_nothing() {
     let asked = calls(&stage).split_off(before);
     println!("ready after {ready:.2?}; asked {:?}", tally(&asked));
     nothing_is_patched_deleted_or_listed_without_need(&stage);
-    let full_lists = asked.iter().filter(|call| call.verb == "list" && call.uri.contains("limit=1")).count();
-    assert_eq!(full_lists, 0, "with a key there is nothing to look for among the records");
+    let any_record = |call: &&Call| call.uri.ends_with("/offboardingrecords?&limit=1");
+    assert_eq!(asked.iter().filter(any_record).count(), 1, "one record is compared with the key: {asked:#?}");
     let now = stage.plane.counters().await.unwrap();
     for resource in ["customeroffboardings", "offboardingrecords"] {
         let labels = [("verb", "LIST"), ("resource", resource)];
         let bytes = |name| now.sum(name, &labels) - served.sum(name, &labels);
         let (sum, count) = (bytes("apiserver_response_sizes_sum"), bytes("apiserver_response_sizes_count"));
         println!("lists of {resource}: {count}, {sum} bytes in all");
-        assert!(count >= 1.0 && sum <= 1_000.0 * count, "{resource}: {count} lists of {sum} bytes");
+        assert!(count >= 1.0 && sum <= 2_000.0 * count, "{resource}: {count} lists of {sum} bytes");
     }
     // Generous: a start on two busy cores; a list of what is finished would take seconds of its own.
     assert!(ready < Duration::from_secs(15), "{ready:?}");

@@ -102,7 +102,7 @@ fn row_101_an_api_server_that_nobody_vouches_for_is_refused_but_on_the_loopback(
 async fn row_92_without_crds_the_operator_is_alive_not_ready_says_so_and_ends_when_it_is_told() {
     let plane = ControlPlane::start(Options::default()).await.unwrap();
     plane
-        .apply(&std::fs::read_to_string(crate::stage::root().join("tests/cluster/roles.yaml")).unwrap())
+        .apply(&std::fs::read_to_string(crate::stage::root().join("deploy/roles.yaml")).unwrap())
         .await
         .unwrap();
     let stage = Stage::start_early(plane, &[]).await;

@@ -8,9 +8,13 @@
 )]
 
 mod audit;
+mod bad_input;
 mod cost;
+mod crashes;
 mod flags;
 mod happy;
 mod seeds;
 mod stage;
 mod story;
+mod traps;
+mod windows;

@@ -192,14 +192,7 @@ impl Shelf {
             Some(stored) if stored.request.uid == uid(request) => stored,
             stored => {
                 let (request, provider) = (self.record_request(request), record_provider(moved));
-                record::without_attempts(
-                    stored.as_ref(),
-                    &request,
-                    &provider,
-                    "acct-eu",
-                    "hmac:customer",
-                    &KEYS,
-                )
+                record::for_request(stored.as_ref(), &request, &provider, "acct-eu", "hmac:customer", &KEYS)
             }
         };
         let made = inside.put(record::closed(&begun, ending, &[], start()));

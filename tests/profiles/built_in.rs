@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{loaded, set, small};
 
 /// Every key and value of `written` that `read` lacks. Lengths of time may be spelled in another way.
-fn lost(path: &str, written: &Value, read: &Value) -> Vec<String> {
+pub(crate) fn lost(path: &str, written: &Value, read: &Value) -> Vec<String> {
     match (written, read) {
         (Value::Object(entries), Value::Object(found)) => entries
             .iter()
@@ -73,6 +73,31 @@ fn some_ids_are_refused_whatever_the_pattern_says() {
         assert!(!profile.accepts_id(id), "{id:?}");
     }
     assert!(profile.accepts_id("a b") && profile.accepts_id("…"));
+}
+
+#[test]
+fn a_whole_number_is_written_in_one_way_and_lies_within_its_range() {
+    let mut profile = small();
+    set(&mut profile, "/customerId", json!({"pattern": "^.*$", "integer": {"min": -5, "max": 1000}}));
+    let profile = loaded(&profile).unwrap();
+    for (id, accepted) in [
+        ("0", true),
+        ("7", true),
+        ("1000", true),
+        ("-5", true),
+        ("1001", false),
+        ("-6", false),
+        ("007", false), // would name the same customer in another way
+        ("+7", false),
+        ("-0", false),
+        ("7.0", false),
+        ("0x7", false),
+        (" 7", false),
+        ("99999999999999999999", false),
+        ("seven", false),
+    ] {
+        assert_eq!(profile.accepts_id(id), accepted, "{id}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use offboarding::{
 };
 use serde_json::{Value, json};
 
-use super::{loaded, small};
+use super::{built_in::lost, loaded, small};
 
 /// The fragments of the provider survey that need nothing that is not built, each laid over the small profile.
 const FRAGMENTS: [(&str, &str); 7] = [
@@ -89,6 +89,16 @@ fn seven_other_providers_load_as_custom_profiles() {
         let problems = loaded(&over_small(name, fragment)).err().unwrap_or_default();
         assert_eq!(problems, [""; 0], "{name}");
     }
+}
+
+#[test]
+fn the_example_of_the_manual_loads_and_no_key_of_it_is_ignored() {
+    let manual = include_str!("../../docs/adding-a-provider.md");
+    let (_, rest) = manual.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let written: Value = serde_saphyr::from_str(example).unwrap();
+    let profile = loaded(&written).unwrap();
+    assert_eq!(lost("acme-crm", &written, &serde_json::to_value(profile.source()).unwrap()), [""; 0]);
 }
 
 /// Answers every read alike.

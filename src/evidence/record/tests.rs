@@ -217,8 +217,7 @@ fn the_number_of_an_attempt_never_starts_again() {
     for request in 31..=50 {
         let Intent { request: mut begun, provider, account, customer_ref, .. } = desk.intent("", "");
         begun.uid = format!("uid-{request}");
-        let spec =
-            without_attempts(desk.spec.as_ref(), &begun, &provider, &account, &customer_ref, &desk.keys);
+        let spec = for_request(desk.spec.as_ref(), &begun, &provider, &account, &customer_ref, &desk.keys);
         desk.store(closed(&spec, Ending::cancelled(), &[], wall(3)));
     }
     desk.intend("uid-51", "a");

@@ -1,8 +1,19 @@
 //! The functions on texts that CEL's standard library lacks. Their results are bounded, since CEL has no budget.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
-use cel::{Context, ExecutionError, FunctionContext, Value, extractors::This};
+use cel::{
+    Context, Env, ExecutionError, FunctionContext, Value,
+    common::ast::{CallExpr, Expr},
+    extractors::This,
+    parser::Macro,
+};
+use regex::Regex;
+
+use super::pattern::whole_text;
 
 /// The longest text that a function may make, in bytes: as long as the longest answer.
 const MAX_BYTES: usize = 1 << 20;
@@ -10,12 +21,68 @@ const MAX_BYTES: usize = 1 << 20;
 /// The names under which the functions are known.
 pub(super) const NAMES: [&str; 3] = ["lowerAscii", "replace", "split"];
 
+/// What `matches` becomes. Nobody can write this name.
+pub(super) const MATCHES: &str = "@matches";
+
+/// Patterns that are kept compiled. CEL's own `matches` compiles its pattern again for each item of a list.
+static PATTERNS: LazyLock<Mutex<BTreeMap<String, Regex>>> = LazyLock::new(Mutex::default);
+
+/// More than all profiles of an installation have; then the patterns are compiled anew.
+const MAX_PATTERNS: usize = 1_000;
+
+/// The standard library without optional values, `matches` being ours.
+pub(super) fn environment() -> Env {
+    let mut environment = Env::stdlib().with_optional_support(false);
+    // Were the library to take a macro over one day, `matches` would be refused at load, and tests fail.
+    let _library_wins = environment
+        .add_macro(Macro::receiver("matches", 1, |helper, target, arguments| {
+            let call = CallExpr {
+                func_name: MATCHES.to_owned(),
+                target: target.take().map(Box::new),
+                args: std::mem::take(arguments),
+            };
+            Ok(Some(helper.next_expr(Expr::Call(call))))
+        }))
+        .and_then(|()| {
+            environment.add_macro(Macro::global("matches", 2, |helper, _, arguments| {
+                let args = std::mem::take(arguments);
+                let call = CallExpr { func_name: MATCHES.to_owned(), target: None, args };
+                Ok(Some(helper.next_expr(Expr::Call(call))))
+            }))
+        });
+    environment
+}
+
 /// Adds the functions. A name that the standard library takes over one day is left to it.
 pub(super) fn register(context: &mut Context<'_, '_>) {
     let _standard_wins = context
         .add_function(NAMES[0], lower_ascii)
         .and_then(|()| context.add_function(NAMES[1], replace))
-        .and_then(|()| context.add_function(NAMES[2], split));
+        .and_then(|()| context.add_function(NAMES[2], split))
+        .and_then(|()| context.add_function(MATCHES, matches));
+}
+
+/// Whether the whole text matches; the pattern was checked at load.
+fn matches(
+    ftx: &FunctionContext,
+    This(this): This<Arc<String>>,
+    pattern: Arc<String>,
+) -> Result<bool, ExecutionError> {
+    let compiled = compiled(&pattern).map_err(|why| ftx.error(why))?;
+    Ok(compiled.is_match(&this))
+}
+
+fn compiled(pattern: &str) -> Result<Regex, &'static str> {
+    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(compiled) = patterns.get(pattern) {
+        return Ok(compiled.clone());
+    }
+    let compiled = whole_text(pattern)?;
+    if patterns.len() >= MAX_PATTERNS {
+        patterns.clear();
+    }
+    patterns.insert(pattern.to_owned(), compiled.clone());
+    Ok(compiled)
 }
 
 fn lower_ascii(This(this): This<Arc<String>>) -> String {

@@ -88,7 +88,7 @@ const MAX_NESTING: usize = 2;
 
 /// Everything callable besides the operators. `uint`, `bytes`, `dyn` and `type` are left out: nothing here needs them.
 const FUNCTIONS: [&str; 8] =
-    ["size", "contains", "startsWith", "endsWith", "matches", "string", "int", "double"];
+    ["size", "contains", "startsWith", "endsWith", functions::MATCHES, "string", "int", "double"];
 
 const OPERATORS: [&str; 18] = [
     operators::CONDITIONAL,
@@ -202,7 +202,7 @@ impl<'p> Inspector<'p> {
         if !is_callable {
             self.problem(at, format!("unknown function `{name}`, or wrong number of arguments"));
         }
-        if name == "matches" {
+        if name == functions::MATCHES {
             self.inspect_pattern(at, call);
         }
         if name == operators::IN && !self.loops.is_empty() && call.args.get(1).is_some_and(is_long) {

@@ -116,6 +116,15 @@ fn texts_have_three_functions_of_ours() {
 }
 
 #[test]
+fn a_pattern_is_matched_against_texts_only() {
+    assert!(is_true("'PAID'.matches('(?i)^(paid|void)$') && matches('void', '^(paid|void)$')"));
+    assert!(is_true("!'unpaid'.matches('^(paid|void)$')"));
+    for source in ["1.matches('^1$')", "null.matches('^$')", "response.json.matches('^$')"] {
+        assert!(truth(source, &json(200, body!({}))).is_err(), "{source}");
+    }
+}
+
+#[test]
 fn a_text_cannot_be_blown_up() {
     let answer = page(200, &"a".repeat(60_000));
     let long = "b".repeat(500);
@@ -167,6 +176,7 @@ fn an_expression_may_name_only_what_is_there() {
         ("type(1) == int", "unknown function `type`"),
         ("optional.of(1).hasValue()", "`optional` is unknown"),
         ("items.exists(i)", "unknown function `exists`"),
+        ("'a'.matches('^a$', 'i')", "unknown function `matches`"),
         ("'a'.upperAscii() == 'A'", "unknown function `upperAscii`"),
         ("timestamp('2026-01-01T00:00:00Z') < now", "unknown function `timestamp`"),
         ("duration('5s') == duration('5s')", "unknown function `duration`"),
@@ -202,6 +212,7 @@ fn patterns_are_literal_and_match_whole_texts() {
         ("response.text.matches('^a$')", true),
         ("response.text.matches('(?i)^cancell?ed$')", true),
         ("matches(response.text, '^a$')", true),
+        ("response.text.@matches('^a$')", false),
         ("response.text.matches('paid')", false),
         ("response.text.matches('^paid|void$')", false),
         ("response.text.matches('^(a$')", false),

@@ -50,6 +50,12 @@ impl Credentials {
         &self.version
     }
 
+    /// Whether a text contains one of the values.
+    #[must_use]
+    pub fn occur_in(&self, text: &str) -> bool {
+        self.values.values().any(|value| text.contains(value.expose_secret()))
+    }
+
     fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(ExposeSecret::expose_secret)
     }

@@ -61,6 +61,8 @@ pub(crate) struct Reading<'a> {
 /// Classifies one answer.
 ///
 /// Shape: total over status and body. Errors: never fails; an expression that does counts as "no match".
+/// Source: RFC 9110 section 15; Juicyway "Delete customer": 204, 403, 404, 409; Revolv3 "Delete customer": 200, 401, 404 (204 is a
+/// success, too: its error page lists it). Neither documents 202, 412, 423 or 451.
 pub(crate) fn classify(reading: &Reading<'_>) -> Answer {
     if is_untrusted(reading.response) {
         return failed(Class::Indeterminate, Cause::UntrustedResponse);

@@ -1,0 +1,191 @@
+//! The window between the deletion and its answer: the operator dies, the answer is lost, the request is removed.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use harness::{
+    Options,
+    Provider::{self, Juicyway, Revolv3},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    stage::{Stage, all, play},
+    story::{Story, assert_told},
+};
+
+/// What the provider shows after the deletion, how the request ends, and how often a DELETE may have been sent by then.
+struct Row {
+    provider: Provider,
+    id: &'static str,
+    settings: Value,
+    result: &'static str,
+    deletes: usize,
+}
+
+/// A second DELETE is sent only where the customer is shown as before, and then it is answered 404: applied stays 1.
+fn rows() -> [Row; 3] {
+    let shown = |after: &str| json!({"afterDelete": after});
+    let row = |provider, id, settings, result, deletes| Row { provider, id, settings, result, deletes };
+    [
+        row(Juicyway, "cus_crash", json!({}), "ErasedWithRetention", 1),
+        row(Revolv3, "90017", shown("NotFound"), "Deactivated", 1),
+        row(Revolv3, "90018", shown("Unchanged"), "Unverified", 2),
+    ]
+}
+
+#[tokio::test]
+async fn an_operator_killed_before_the_answer_looks_first_and_never_deletes_twice() {
+    let stage = Stage::start(Options::default()).await.unwrap();
+    let rows = rows();
+    let killed = join_all(rows.iter().map(|row| prepared(&stage, row, delete_in_flight()))).await;
+    // Its request is removed while no operator runs.
+    let orphan = prepared(&stage, &rows[0], delete_in_flight()).await;
+    // Its deletion was not sent yet: the customer is being looked at for the second time.
+    let unsent = prepared(&stage, &rows[0], second_look_in_flight()).await;
+
+    let sent = killed.iter().zip(&rows).chain([(&orphan, &rows[0])]);
+    let all_sent = join_all(sent.map(|(story, row)| async {
+        story.request("acme", row.provider, row.id).await;
+        story.until_applied(row.provider, row.id).await;
+    }));
+    let looked = async {
+        unsent.request("acme", rows[0].provider, rows[0].id).await;
+        unsent.until_looks(rows[0].provider, rows[0].id, 2).await;
+    };
+    tokio::join!(all_sent, looked);
+    stage.kill_operator().await;
+    for story in killed.iter().chain([&orphan, &unsent]) {
+        let record = story.record_until("the intent stands", |_| true).await;
+        assert_eq!(record["attempts"][0]["outcome"], Value::Null);
+    }
+    assert_eq!(unsent.deletes(rows[0].provider, rows[0].id).await, 0);
+    orphan.delete("acme").await;
+    stage.restart_operator().await.unwrap();
+
+    for (story, row) in killed.iter().zip(&rows).chain([(&unsent, &rows[0])]) {
+        ends(story, row).await;
+        story.judged().await;
+    }
+    finished_from_the_record(&orphan, rows[0].result).await;
+    assert_eq!(orphan.deletes(rows[0].provider, rows[0].id).await, 1);
+    orphan.judged().await;
+}
+
+/// The operator is killed meanwhile: less than its own deadline of 4 s, and enough for all stories to get there.
+fn delete_in_flight() -> Value {
+    let slow = json!({"kind": "latency", "ms": 3600, "at": "afterApply"});
+    json!([{"match": {"method": "DELETE"}, "times": 1, "do": slow}])
+}
+
+fn second_look_in_flight() -> Value {
+    let looks = json!({"method": "GET", "path": "/customers/*"});
+    let slow = json!({"kind": "latency", "ms": 3600, "at": "beforeApply"});
+    json!([{"match": looks, "skip": 1, "times": 1, "do": slow}])
+}
+
+#[tokio::test]
+async fn an_operator_asked_to_end_waits_for_the_answer_and_writes_it_down() {
+    let stage = Stage::start(Options::default()).await.unwrap();
+    let row = &rows()[0];
+    stage
+        .play("ended", async |story| {
+            begin(story, row, json!({"kind": "latency", "ms": 2000, "at": "afterApply"})).await;
+            story.until_applied(row.provider, row.id).await;
+            let mut operator = stage.operator.lock().await;
+            operator.terminate().unwrap();
+            let status = operator.wait(Duration::from_secs(20)).await.unwrap();
+            assert!(status.success(), "{status}");
+            drop(operator);
+            let record =
+                story.record_until("the outcome stands", |spec| spec["attempts"][0]["outcome"] == "Accepted");
+            record.await;
+            stage.restart_operator().await.unwrap();
+            ends(story, row).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_for_and_never_deleted_twice() {
+    all(rows().iter().map(|row| {
+        play("lost", async move |story| {
+            begin(story, row, json!({"kind": "cut", "at": "afterApply"})).await;
+            let status = story
+                .says(
+                    "acme",
+                    "the outcome: the deletion may have been done or not; nothing is sent again before the customer is looked at after <time>",
+                )
+                .await;
+            assert_told(&status, &[["Deleted", "Unknown", "OutcomeUnknown"], ["Waiting", "True", "Settling"]]);
+            ends(story, row).await;
+        })
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_deleted_while_its_deletion_is_in_flight_is_finished_from_the_record() {
+    let rows = rows();
+    let in_flight = json!({"kind": "latency", "ms": 2000, "at": "afterApply"});
+    let lost = json!({"kind": "cut", "at": "afterApply"});
+    let undone = json!({"kind": "cut", "at": "beforeApply"});
+    let table = [
+        (&rows[0], &in_flight, "ErasedWithRetention", true),
+        (&rows[1], &in_flight, "Deactivated", true),
+        (&rows[2], &in_flight, "Unverified", true),
+        (&rows[0], &lost, "ErasedWithRetention", true),
+        // The customer is still there, and nobody wants it deleted any more.
+        (&rows[0], &undone, "Cancelled", false),
+    ];
+    all(table.into_iter().map(|(row, fault, result, gone)| {
+        play("deleted", async move |story| {
+            begin(story, row, fault.clone()).await;
+            story.until_received(row.provider, "DELETE", row.id, 1).await;
+            story.delete("acme").await;
+            finished_from_the_record(story, result).await;
+            assert_eq!(story.deletes(row.provider, row.id).await, 1);
+            let truth = story.sandbox.truth(row.provider, row.id).await.unwrap();
+            assert_eq!(truth["active"] == false || truth["exists"] == false, gone, "{truth}");
+        })
+    }))
+    .await;
+}
+
+/// A request whose first DELETE is struck.
+async fn begin(story: &Story<'_>, row: &Row, fault: Value) {
+    prepare(story, row, json!([{"match": {"method": "DELETE"}, "times": 1, "do": fault}])).await;
+    story.request("acme", row.provider, row.id).await;
+}
+
+async fn prepared<'a>(stage: &'a Stage, row: &Row, faults: Value) -> Story<'a> {
+    let story = stage.story("killed").await;
+    prepare(&story, row, faults).await;
+    story
+}
+
+/// Everything but the request.
+async fn prepare(story: &Story<'_>, row: &Row, faults: Value) {
+    story.sandbox.seed(row.provider, row.id, &json!({})).await.unwrap();
+    story.sandbox.configure(row.provider, &row.settings).await.unwrap();
+    story.sandbox.set_faults(&faults).await.unwrap();
+    story.provider(row.provider, json!({})).await;
+}
+
+async fn ends(story: &Story<'_>, row: &Row) {
+    let status = story.finished("acme").await;
+    assert_eq!(
+        (&status["phase"], &status["result"]),
+        (&json!("Completed"), &json!(row.result)),
+        "{}",
+        row.id
+    );
+    assert_eq!(story.deletes(row.provider, row.id).await, row.deletes, "{}", row.id);
+}
+
+/// No request is left: the record says how it ended, and holds no id any more.
+async fn finished_from_the_record(story: &Story<'_>, result: &str) {
+    let record = story.record_until("it is closed", |spec| spec["closed"] == true).await;
+    assert_eq!((&record["result"], &record["sealedId"]), (&json!(result), &Value::Null));
+    assert!(story.get("CustomerOffboarding", "acme").await.is_none());
+}
