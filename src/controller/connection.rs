@@ -233,6 +233,10 @@ impl Read for Reserved {
     fn read(&self, request: PreparedRequest, _: &str) -> BoxFuture<'_, Result<Response, Failure>> {
         async move { self.client.read_reserved(request, &mut *self.reservation.lock().await).await }.boxed()
     }
+
+    fn pause(&self, wish: Option<Duration>) {
+        self.client.pause(wish);
+    }
 }
 
 fn profile_of(object: &OffboardingProvider) -> Result<Arc<LoadedProfile>, Unusable> {

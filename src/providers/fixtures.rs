@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
@@ -109,6 +110,11 @@ impl Read for Script {
         self.diary.lock().unwrap().push(entry);
         let answer = self.answers.lock().unwrap().pop_front().expect("the script has no further answer");
         Box::pin(async move { answer })
+    }
+
+    fn pause(&self, wish: Option<Duration>) {
+        let length = wish.map_or("as long as we like".to_owned(), |wish| format!("{wish:?}"));
+        self.diary.lock().unwrap().push(format!("pause {length}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! One provider object, ready to be asked: looks, control, account, checks, the destructive request and its answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use cel::Value;
 use futures::future::BoxFuture;
@@ -21,7 +21,7 @@ use super::{
         request::RequestTemplate,
         template::{Filling, template_failed},
     },
-    look::{Sighting, expression_failed, read_look},
+    look::{Sighting, Verdict, expression_failed, read_look},
     profile::{Check, LoadedProfile, Operation, ProfileProblem},
 };
 use crate::{
@@ -41,6 +41,10 @@ pub trait Read: Send + Sync {
         request: PreparedRequest,
         credential_version: &str,
     ) -> BoxFuture<'_, Result<Response, Failure>>;
+
+    /// Nothing may be asked for a while: the answer said so in words that only the profile understands, under a status that is not
+    /// 429. `wish` is the length, where the provider named one.
+    fn pause(&self, wish: Option<Duration>);
 }
 
 impl Read for ReadClient {
@@ -51,6 +55,10 @@ impl Read for ReadClient {
     ) -> BoxFuture<'_, Result<Response, Failure>> {
         let credential_version = credential_version.to_owned();
         Box::pin(async move { ReadClient::read(self, request, &credential_version).await })
+    }
+
+    fn pause(&self, wish: Option<Duration>) {
+        ReadClient::pause(self, wish);
     }
 }
 
@@ -136,9 +144,20 @@ impl Provider {
         let filling = Filling { customer: Some(id), captured: &nothing };
         let request = self.prepare(&self.profile.presence.operation.request, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
-        let (profile, id) = (Arc::clone(&self.profile), id.clone());
+        let (profile, id, status) = (Arc::clone(&self.profile), id.clone(), response.status);
         let read = move || read_look(&profile, &response, &id, now);
-        off_thread(read).await.map_err(|_| expression_failed())
+        let sighting = off_thread(read).await.map_err(|_| expression_failed())?;
+        if let Verdict::Unknown(failure) = &sighting.verdict {
+            self.pause_after(status, failure);
+        }
+        Ok(sighting)
+    }
+
+    /// Whoever made the request heard a 429 already; the same in other words, as GraphQL says it, is heard here.
+    fn pause_after(&self, status: u16, failure: &Failure) {
+        if failure.class == Class::RateLimited && status != 429 {
+            self.reader.pause(failure.retry_after);
+        }
     }
 
     /// Asks the control request: do this address and this credential still work?
@@ -178,7 +197,7 @@ impl Provider {
         let template = &operation(&self.profile).ok_or_else(template_failed)?.request;
         let request = self.prepare(template, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
-        let profile = Arc::clone(&self.profile);
+        let (profile, status) = (Arc::clone(&self.profile), response.status);
         let read = move || {
             let scope = Scope::of_response(&response, now);
             let rules = operation(&profile).map_or(&[][..], |operation| &operation.rules);
@@ -192,7 +211,8 @@ impl Provider {
             });
             require_success(answer).and_then(|()| read(&profile, &scope))
         };
-        off_thread(read).await.map_err(|_| expression_failed())?
+        let read = off_thread(read).await.map_err(|_| expression_failed())?;
+        read.inspect_err(|failure| self.pause_after(status, failure))
     }
 
     /// Makes the profile's checks, in its order, as this provider object and environment want them.
@@ -260,11 +280,16 @@ impl Provider {
         about: &About,
     ) -> Result<Page, CheckFailed> {
         let (profile, response, about) = (Arc::clone(&self.profile), Arc::clone(response), about.clone());
+        let status = response.status;
         let read = move || match profile.checks.get(at) {
             Some(check) => read_page(&profile, check, &response, &about),
             None => Err(CheckFailed::NotUnderstood(expression_failed())),
         };
-        off_thread(read).await.map_err(|_| CheckFailed::NotUnderstood(expression_failed()))?
+        let page = off_thread(read).await.map_err(|_| CheckFailed::NotUnderstood(expression_failed()))?;
+        if let Err(CheckFailed::Unavailable(failure)) = &page {
+            self.pause_after(status, failure);
+        }
+        page
     }
 
     async fn judge(
@@ -318,13 +343,16 @@ impl Provider {
         now: Timestamp,
     ) -> Sent {
         let about = About { id: id.clone(), captured: captured.clone(), now };
-        let (http_status, request_id) = (Some(response.status), request_id(&response, &about));
+        let (status, request_id) = (response.status, request_id(&response, &about));
         let profile = Arc::clone(&self.profile);
         let read = move || read_answer(&profile, &response, &about);
         let (outcome, keep) = off_thread(read)
             .await
             .unwrap_or_else(|_| (Outcome::Unknown(expression_failed()), BTreeMap::new()));
-        Sent { outcome, sent_at: Some(sent_at), http_status, request_id, keep }
+        if let Some(failure) = outcome.failure() {
+            self.pause_after(status, failure);
+        }
+        Sent { outcome, sent_at: Some(sent_at), http_status: Some(status), request_id, keep }
     }
 
     fn prepare(

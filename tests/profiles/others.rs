@@ -1,6 +1,6 @@
 //! Other providers, as custom profiles: they load, and read answers as these providers mean them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -108,6 +108,8 @@ impl Read for Always {
     fn read(&self, _: PreparedRequest, _: &str) -> BoxFuture<'_, Result<Response, Failure>> {
         Box::pin(async move { Ok(self.0.clone()) })
     }
+
+    fn pause(&self, _: Option<Duration>) {}
 }
 
 fn answer(status: u16, json: Value) -> Response {

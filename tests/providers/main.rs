@@ -5,9 +5,12 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod bodies;
 mod checklist;
+mod connections;
 mod faults;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod others;
 mod stage;
 mod trouble;

@@ -77,6 +77,12 @@ impl ReadClient {
         result
     }
 
+    /// Nothing goes out for a while; of this length, where the provider named one. A 429 is heard without it.
+    pub fn pause(&self, wish: Option<Duration>) {
+        // No credential is at fault, so none is named.
+        self.limiter.report("", Heard::RateLimited(wish));
+    }
+
     fn heard(&self, result: &Result<Response, Failure>) -> Heard {
         match result {
             Ok(response) => Heard::in_response(response, self.endpoint.now()),
