@@ -15,14 +15,14 @@ use super::{
 };
 
 /// What a search for dead ends found.
-pub struct Calm {
+pub struct Found {
     pub states: usize,
     /// States that no calm sequence leads to an end from; the first few.
     pub stuck: Vec<State>,
 }
 
 /// Visits every state, and goes back from the ends over calm steps.
-pub fn search(world: &World) -> Calm {
+pub fn search(world: &World) -> Found {
     let mut numbers: HashMap<u64, u32> = HashMap::new();
     let mut queue: VecDeque<State> = VecDeque::new();
     let mut calm_steps: Vec<(u32, u32)> = Vec::new();
@@ -56,7 +56,7 @@ pub fn search(world: &World) -> Calm {
         from += 1;
     }
     let reaches = backwards(&calm_steps, &ends, numbers.len());
-    Calm { states: numbers.len(), stuck: find(world, &reaches) }
+    Found { states: numbers.len(), stuck: find(world, &reaches) }
 }
 
 fn fingerprint(state: &State) -> u64 {

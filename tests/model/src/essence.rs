@@ -20,7 +20,7 @@ impl State {
         if world.brain.kind != Kind::Hard {
             self.aged = [false; 2]; // only this kind says when a customer was created
         }
-        self.processes.sort_unstable();
+        self.processes[..usize::from(world.bounds.processes)].sort_unstable();
         self.flights.sort_unstable_by_key(|flight| (flight.is_none(), *flight));
         self
     }
@@ -36,7 +36,8 @@ impl State {
     /// A stop matters until the attempt is sent; what became of its customer, while it is the last one.
     fn forget_attempts(&mut self, world: &World) {
         let last = bit(world.shelf.last_n(self.rec));
-        let held = self.processes.iter().fold(0, |held, process| held | process.step.holds());
+        let held = self.processes.iter().filter_map(|process| process.step.holds());
+        let held = held.fold(0, |held, (n, _)| held | bit(n));
         let flying = self.in_flight().fold(0, |flying, (_, flight)| flying | bit(flight.n));
         self.truth.stopped &= held;
         self.truth.gone_since &= last | held | flying;
@@ -72,13 +73,13 @@ fn is_over(request: Request) -> bool {
 }
 
 impl Step {
-    /// The attempt that a process may still send.
-    fn holds(self) -> u8 {
+    /// The attempt that a process may still send, or has sent, and its request.
+    pub fn holds(self) -> Option<(u8, u8)> {
         match self {
-            Step::Unsure { n, .. } | Step::Intended { n, .. } | Step::Reread { n, .. } | Step::Sent { n } => {
-                bit(n)
-            }
-            Step::Idle | Step::Ending { .. } | Step::Ordered { .. } => 0,
+            Step::Unsure { n, order, .. }
+            | Step::Intended { n, order, .. }
+            | Step::Reread { n, order, .. } => Some((n, order.request)),
+            Step::Idle | Step::Ending { .. } | Step::Ordered { .. } | Step::Sent { .. } => None,
         }
     }
 }

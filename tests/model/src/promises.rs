@@ -17,7 +17,7 @@ use super::{
 pub enum Promise {
     /// S6: a deletion hits the customer that it is about.
     TheRightCustomer,
-    /// S3: nothing is sent for what was stopped, withdrawn or finished before the intent, and still is.
+    /// S3: nothing is sent for what was stopped, withdrawn or finished before the intent, and ever since.
     NothingAfterAStop,
     /// S4: at the send the record is open, and the attempt is its last, without an outcome.
     WrittenAhead,
@@ -81,8 +81,7 @@ impl State {
 pub fn on_send(world: &World, state: &mut State, flight: Flight) {
     let n = flight.n;
     state.requires(state.truth.sent & bit(n) == 0, Promise::SentOnce);
-    let stopped = state.truth.stopped & bit(n) != 0 && is_stopped(world, state, flight.order.request);
-    state.requires(!stopped, Promise::NothingAfterAStop);
+    state.requires(state.truth.stopped & bit(n) == 0, Promise::NothingAfterAStop);
     let alone = state.in_flight().next().is_none();
     state.requires(alone, Promise::OneInFlight);
     let (written, after_accepted, left) =
@@ -101,6 +100,17 @@ pub fn is_stopped(world: &World, state: &State, request: u8) -> bool {
         || state.place.suspended
         || state.truth.told[usize::from(request) - 1] != 0
         || world.was_earlier(state.rec, request)
+}
+
+/// A request that goes on again was not stopped.
+pub fn on_anything(world: &World, state: &mut State) {
+    for process in state.processes {
+        if let Some((n, request)) = process.step.holds()
+            && !is_stopped(world, state, request)
+        {
+            state.truth.stopped &= !bit(n);
+        }
+    }
 }
 
 fn of_the_record(kept: &Kept, n: u8) -> (bool, bool, usize) {
@@ -273,7 +283,10 @@ pub const GOALS: &[Goal] = &[
     ("attempts exhausted", |world, state| {
         closed(world, state, |_, _, end| end.because == Reason::AttemptsExhausted)
     }),
-    ("cancelled without a record", |_, state| state.rec == 0 && state.requests[0].finished),
+    ("cancelled without a record", |world, state| {
+        let told = world.ending(state.truth.told[0]);
+        state.rec == 0 && told.is_some_and(|told| told.result == OffboardingResult::Cancelled)
+    }),
     ("a duplicate goes on when the owner is done", |world, state| {
         world.shelf.read(state.rec, |kept| kept.owner == 2 && kept.last_n >= 2).unwrap_or(false)
     }),

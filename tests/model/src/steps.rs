@@ -37,6 +37,7 @@ impl Model for World {
         let mut state = last.clone();
         state.act(self, action)?;
         state.remember_the_truth();
+        promises::on_anything(self, &mut state);
         let state = state.in_order(self);
         if state == *last {
             return None;

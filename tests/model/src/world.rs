@@ -125,10 +125,6 @@ pub struct Bounds {
     pub only_the_network: bool,
 }
 
-impl Bounds {
-    pub const CI: Self = Self { troubles: 2, requests: 2, intents: 2, processes: 2, only_the_network: false };
-}
-
 impl World {
     pub fn new(kind: Kind, bounds: Bounds, bug: Option<Bug>) -> Self {
         Self {
@@ -402,12 +398,12 @@ impl State {
             Action::Move => self.place.moved = true,
             Action::BreakControl => self.place.control_broken = true,
             Action::OutsiderDeletes => self.customer = Customer::Absent,
+            // E6 for both: not within the lag before an intent or a look that counts, so every read shows it.
             Action::OutsiderRestores => {
-                self.customer = Customer::First;
+                (self.customer, self.replica) = (Customer::First, Customer::First);
                 self.truth.restored = true;
             }
             Action::OutsiderRecreates => {
-                // E6 again: not within the lag before an intent, so every read shows it.
                 (self.customer, self.replica) = (Customer::Second, Customer::Second);
                 self.aged[1] = false;
             }
