@@ -8,7 +8,7 @@ use offboarding::{
 use super::{
     brain::Kind,
     shelf::Kept,
-    state::{Flight, Process, State, Step, bit},
+    state::{Asked, Flight, Process, Request, State, Step, bit},
     world::World,
 };
 
@@ -17,7 +17,7 @@ use super::{
 pub enum Promise {
     /// S6: a deletion hits the customer that it is about.
     TheRightCustomer,
-    /// S3: nothing is sent for what was stopped, withdrawn or finished before the intent.
+    /// S3: nothing is sent for what was stopped, withdrawn or finished before the intent, and ever since.
     NothingAfterAStop,
     /// S4: at the send the record is open, and the attempt is its last, without an outcome.
     WrittenAhead,
@@ -37,7 +37,7 @@ pub enum Promise {
     NothingMovesBack,
     /// S10: no record is closed while its request is in flight.
     SettledBeforeClosed,
-    /// S8: a status tells the end that the record says.
+    /// S8: a status tells the end that the record says; where nothing was sent, in other words perhaps.
     TheStatusIsTrue,
     /// What we wrote we can read.
     EveryRecordIsReadable,
@@ -92,6 +92,27 @@ pub fn on_send(world: &World, state: &mut State, flight: Flight) {
     state.truth.sent |= bit(n);
 }
 
+/// Whether nothing may be sent for a request now: people stopped it, or it has ended.
+pub fn is_stopped(world: &World, state: &State, request: u8) -> bool {
+    let Request { asked, finished } = state.request(request);
+    asked != Asked::Standing
+        || finished
+        || state.place.suspended
+        || state.truth.told[usize::from(request) - 1] != 0
+        || world.was_earlier(state.rec, request)
+}
+
+/// A request that goes on again was not stopped.
+pub fn on_anything(world: &World, state: &mut State) {
+    for process in state.processes {
+        if let Some((n, request)) = process.step.holds()
+            && !is_stopped(world, state, request)
+        {
+            state.truth.stopped &= !bit(n);
+        }
+    }
+}
+
 fn of_the_record(kept: &Kept, n: u8) -> (bool, bool, usize) {
     let attempts = kept.record().map_or(&[][..], |record| &record.attempts);
     let accepted = attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Accepted));
@@ -117,9 +138,19 @@ pub fn on_write(world: &World, state: &mut State, before: u16, after: u16) {
         let landed = state.in_flight().next().is_none();
         state.requires(landed, Promise::SettledBeforeClosed);
         on_end(world, state, owner, ending);
-        let told = state.truth.told[usize::from(owner) - 1];
-        state.requires(told == 0 || told == world.number_of(ending), Promise::TheStatusIsTrue);
+        let told = world.ending(state.truth.told[usize::from(owner) - 1]);
+        let agrees = told.is_none_or(|told| told == ending || did_nothing(world, state, after));
+        state.requires(agrees, Promise::TheStatusIsTrue);
     }
+}
+
+/// A record that was begun when its request had just ended without one: nothing of it was sent.
+fn did_nothing(world: &World, state: &State, rec: u16) -> bool {
+    let of_the_record = |kept: &Kept| {
+        let attempts = kept.record().map_or(&[][..], |record| &record.attempts);
+        attempts.iter().all(|attempt| state.truth.sent & (1 << attempt.n) == 0)
+    };
+    world.shelf.read(rec, of_the_record).unwrap_or(false)
 }
 
 fn moves_forward(before: &Kept, after: &Kept) -> bool {
@@ -216,6 +247,7 @@ fn past_the_intent(process: &Process) -> bool {
 }
 
 pub const GOALS: &[Goal] = &[
+    ("both processes past the intent", |_, state| state.processes.iter().all(past_the_intent)),
     ("a success", |world, state| closed(world, state, |_, _, end| is_success(end))),
     ("a success at the second attempt", |world, state| {
         closed(world, state, |_, record, end| is_success(end) && record.attempts.len() == 2)
@@ -226,13 +258,12 @@ pub const GOALS: &[Goal] = &[
         })
     }),
     ("a success after the request was deleted", |world, state| {
-        let deleted = state.requests[0].asked == super::state::Asked::Deleted;
+        let deleted = state.requests[0].asked == Asked::Deleted;
         deleted && closed(world, state, |kept, _, end| is_success(end) && kept.owner == 1)
     }),
     ("a success after a refusal", |world, state| {
         closed(world, state, |_, record, end| is_success(end) && record.rejections() > 0)
     }),
-    ("both processes past the intent", |_, state| state.processes.iter().all(past_the_intent)),
     ("recreated", |world, state| {
         closed(world, state, |_, _, end| end.result == OffboardingResult::Recreated)
     }),
@@ -252,7 +283,10 @@ pub const GOALS: &[Goal] = &[
     ("attempts exhausted", |world, state| {
         closed(world, state, |_, _, end| end.because == Reason::AttemptsExhausted)
     }),
-    ("cancelled without a record", |_, state| state.rec == 0 && state.requests[0].finished),
+    ("cancelled without a record", |world, state| {
+        let told = world.ending(state.truth.told[0]);
+        state.rec == 0 && told.is_some_and(|told| told.result == OffboardingResult::Cancelled)
+    }),
     ("a duplicate goes on when the owner is done", |world, state| {
         world.shelf.read(state.rec, |kept| kept.owner == 2 && kept.last_n >= 2).unwrap_or(false)
     }),

@@ -18,8 +18,8 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let known = State::new(Customer::First, self.bounds.troubles);
-        let created_a_moment_ago = State::new(Customer::Absent, self.bounds.troubles);
+        let known = State::new(Customer::First, self.bounds.troubles, self.bounds.requests);
+        let created_a_moment_ago = State::new(Customer::Absent, self.bounds.troubles, self.bounds.requests);
         vec![known, created_a_moment_ago]
     }
 
@@ -37,11 +37,12 @@ impl Model for World {
         let mut state = last.clone();
         state.act(self, action)?;
         state.remember_the_truth();
-        let state = state.in_order();
+        promises::on_anything(self, &mut state);
+        let state = state.in_order(self);
         if state == *last {
             return None;
         }
-        self.note(action);
+        self.note(last, &state, action);
         Some(state)
     }
 
@@ -91,17 +92,23 @@ impl State {
         for request in 1..=2 {
             let slot = usize::from(request) - 1;
             let (now, before) = (self.requests[slot], self.old_requests[slot]);
-            let orphan = world.shelf.owner(self.rec) == request && world.shelf.is_open(self.rec);
+            let work = self.is_work(world, request);
             for (copy, possible) in [
-                (Copies::Fresh, is_work(now, orphan)),
-                (Copies::OldRecord, stale && self.rec != self.old_rec && is_work(now, orphan)),
-                (Copies::OldRequest, stale && before != now && is_work(before, false)),
+                (Copies::Fresh, work),
+                (Copies::OldRecord, stale && self.rec != self.old_rec && work),
+                (Copies::OldRequest, stale && before != now && is_unfinished(before)),
             ] {
                 if possible {
                     self.turns_on(world, process, request, copy, actions);
                 }
             }
         }
+    }
+
+    /// Whether there is something to do: a request that is not finished, or an open record whose request is gone or told to be.
+    pub fn is_work(&self, world: &World, request: u8) -> bool {
+        let orphan = world.shelf.owner(self.rec) == request && world.shelf.is_open(self.rec);
+        orphan || is_unfinished(self.request(request))
     }
 
     fn turns_on(&self, world: &World, process: u8, request: u8, copy: Copies, actions: &mut Vec<Action>) {
@@ -140,7 +147,7 @@ impl State {
         });
         Question {
             request,
-            asked: asked.asked,
+            asked: if asked.finished { Asked::Deleted } else { asked.asked },
             rec,
             kept: kept.map(|(_, answer)| answer),
             seen: Seen::Nothing,
@@ -276,7 +283,7 @@ impl State {
 
     /// The status, over exactly the request that was read.
     fn tell(&mut self, world: &World, request: u8, seen: Request, ending: Ending) {
-        if self.request(request) != seen || seen.asked == Asked::Deleted {
+        if self.request(request) != seen || seen.asked == Asked::Deleted || seen.finished {
             return;
         }
         self.change_request(request, Request { finished: true, ..seen });
@@ -315,12 +322,7 @@ impl State {
 
     /// For the promises: what was true when the intent was committed.
     fn begin(&mut self, world: &World, n: u8, order: Order) {
-        let Request { asked, finished } = self.request(order.request);
-        if asked != Asked::Standing || finished || self.place.suspended {
-            self.truth.stopped |= bit(n);
-        }
-        let ended = world.was_earlier(self.rec, order.request);
-        if ended || self.truth.told[usize::from(order.request) - 1] != 0 {
+        if promises::is_stopped(world, self, order.request) {
             self.truth.stopped |= bit(n);
         }
         self.truth.about[usize::from(n)] = order.customer;
@@ -399,13 +401,8 @@ impl State {
     }
 }
 
-/// Whether there is something to do: a request that is not finished, or an open record that is left of one.
-fn is_work(request: Request, orphan: bool) -> bool {
-    match request.asked {
-        Asked::Never => false,
-        Asked::Deleted => orphan,
-        Asked::Standing | Asked::Suspended | Asked::Cancelled => !request.finished,
-    }
+fn is_unfinished(request: Request) -> bool {
+    matches!(request.asked, Asked::Standing | Asked::Suspended | Asked::Cancelled) && !request.finished
 }
 
 impl Reply {

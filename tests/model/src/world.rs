@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use offboarding::domain::{Ending, Facts};
@@ -13,6 +10,7 @@ use offboarding::domain::{Ending, Facts};
 use super::{
     brain::{Brain, Kind, Seen},
     bugs::Bug,
+    promises::GOALS,
     shelf::{Kept, Shelf},
     state::{Answer, Asked, Customer, MOST, Rec, Refusal, Request, State, Step, bit},
 };
@@ -86,7 +84,6 @@ pub enum Action {
     Resume { request: u8 },
     Cancel { request: u8 },
     Delete { request: u8 },
-    CreateSecond,
     SuspendProvider,
     ResumeProvider,
     Rotate { credential: u8 },
@@ -112,7 +109,8 @@ pub struct World {
     pub shelf: Shelf,
     pub brain: Brain,
     pub bounds: Bounds,
-    pub fired: Arc<AtomicU64>,
+    fired: AtomicU64,
+    reached: AtomicU64,
     endings: std::sync::Mutex<Vec<Ending>>,
 }
 
@@ -127,17 +125,14 @@ pub struct Bounds {
     pub only_the_network: bool,
 }
 
-impl Bounds {
-    pub const CI: Self = Self { troubles: 2, requests: 2, intents: 2, processes: 2, only_the_network: false };
-}
-
 impl World {
     pub fn new(kind: Kind, bounds: Bounds, bug: Option<Bug>) -> Self {
         Self {
             shelf: Shelf::new(Brain::mode(kind)),
             brain: Brain::new(kind, bug),
             bounds,
-            fired: Arc::default(),
+            fired: AtomicU64::default(),
+            reached: AtomicU64::default(),
             endings: std::sync::Mutex::default(),
         }
     }
@@ -195,11 +190,27 @@ impl World {
             .filter_map(|(read, possible)| possible.then_some(read))
     }
 
-    pub fn note(&self, action: Action) {
-        let number = number_of_kind(action);
-        if self.fired.load(Ordering::Relaxed) & (1 << number) == 0 {
-            self.fired.fetch_or(1 << number, Ordering::Relaxed);
+    /// For the goals, and so that nothing in the model is dead.
+    pub fn note(&self, last: &State, state: &State, action: Action) {
+        note(&self.fired, number_of_kind(action));
+        let reached = self.reached.load(Ordering::Relaxed);
+        let told = state.rec != last.rec || state.requests != last.requests;
+        for (number, (_, goal)) in GOALS.iter().enumerate() {
+            let about_processes = number == 0;
+            if reached & (1 << number) == 0 && (told || about_processes) && goal(self, state) {
+                note(&self.reached, number);
+            }
         }
+    }
+
+    pub fn goals(&self) -> BTreeSet<&'static str> {
+        let reached = self.reached.load(Ordering::Relaxed);
+        GOALS
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| reached & (1 << number) != 0)
+            .map(|(_, goal)| goal.0)
+            .collect()
     }
 
     /// Kinds of actions that never happened.
@@ -207,6 +218,12 @@ impl World {
         let fired = self.fired.load(Ordering::Relaxed);
         let never = EVERY_ACTION.iter().filter(|action| fired & (1 << number_of_kind(**action)) == 0);
         never.map(|action| kind_of(*action)).collect()
+    }
+}
+
+fn note(set: &AtomicU64, number: usize) {
+    if set.load(Ordering::Relaxed) & (1 << number) == 0 {
+        set.fetch_or(1 << number, Ordering::Relaxed);
     }
 }
 
@@ -235,7 +252,6 @@ const EVERY_ACTION: &[Action] = &[
     Action::Resume { request: 1 },
     Action::Cancel { request: 1 },
     Action::Delete { request: 1 },
-    Action::CreateSecond,
     Action::SuspendProvider,
     Action::ResumeProvider,
     Action::Rotate { credential: 1 },
@@ -273,9 +289,6 @@ impl State {
         actions.extend([Action::LagPasses, Action::WindowPasses]);
         if world.bounds.only_the_network {
             return;
-        }
-        if self.requests[1].asked == Asked::Never && world.bounds.requests == 2 {
-            actions.push(Action::CreateSecond);
         }
         self.mending(actions);
         if trouble {
@@ -362,9 +375,6 @@ impl State {
             Action::Sync => self.replica = self.customer,
             Action::LagPasses => self.lag_passes()?,
             Action::WindowPasses => self.window_passes(world)?,
-            Action::CreateSecond => {
-                self.change_request(2, Request { asked: Asked::Standing, finished: false });
-            }
             Action::Resume { request } => self.ask(request, Asked::Standing),
             Action::ResumeProvider => self.place.suspended = false,
             Action::RotateBack => self.place.credential = 0,
@@ -388,12 +398,12 @@ impl State {
             Action::Move => self.place.moved = true,
             Action::BreakControl => self.place.control_broken = true,
             Action::OutsiderDeletes => self.customer = Customer::Absent,
+            // E6 for both: not within the lag before an intent or a look that counts, so every read shows it.
             Action::OutsiderRestores => {
-                self.customer = Customer::First;
+                (self.customer, self.replica) = (Customer::First, Customer::First);
                 self.truth.restored = true;
             }
             Action::OutsiderRecreates => {
-                // E6 again: not within the lag before an intent, so every read shows it.
                 (self.customer, self.replica) = (Customer::Second, Customer::Second);
                 self.aged[1] = false;
             }

@@ -211,12 +211,12 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(replica: Customer, troubles: u8) -> Self {
+    pub fn new(replica: Customer, troubles: u8, requests: u8) -> Self {
         let first = Request { asked: Asked::Standing, finished: false };
         let none = Request { asked: Asked::Never, finished: false };
         Self {
-            requests: [first, none],
-            old_requests: [none, none],
+            requests: [first, if requests == 2 { first } else { none }],
+            old_requests: [first, if requests == 2 { first } else { none }],
             rec: 0,
             old_rec: 0,
             place: Place { moved: false, credential: 0, suspended: false, control_broken: false },
@@ -242,17 +242,6 @@ impl State {
 
     pub fn in_flight(&self) -> impl Iterator<Item = (usize, Flight)> + '_ {
         self.flights.iter().enumerate().filter_map(|(slot, flight)| flight.map(|flight| (slot, flight)))
-    }
-
-    /// The two processes are alike, and so are requests in flight: one order stands for all. What can no longer matter is
-    /// forgotten: old copies are read, and ids given again, only as a trouble.
-    pub fn in_order(mut self) -> Self {
-        if self.troubles == 0 {
-            (self.old_rec, self.old_requests, self.truth.settled) = (self.rec, self.requests, 0);
-        }
-        self.processes.sort_unstable();
-        self.flights.sort_unstable_by_key(|flight| (flight.is_none(), *flight));
-        self
     }
 }
 
