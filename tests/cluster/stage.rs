@@ -15,9 +15,6 @@ use crate::story::Story;
 /// How long a story may take to get where it should: generous, because nothing waits for it to pass.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// How long an attempt without an answer is left alone: the operator's flags below, and `quick_profile`.
-pub const SETTLE_WINDOW: Duration = Duration::from_millis(8600);
-
 /// Short deadlines, so that the settle window of a test is seconds; the code path is the shipped one.
 const OPERATOR_FLAGS: &[&str] =
     &["--allowed-cidrs", "127.0.0.0/8", "--send-deadline", "4s", "--request-deadline", "4s"];

@@ -150,8 +150,8 @@ async fn row_28_a_finished_customers_record_cannot_be_exchanged_for_one_that_all
         let cancelled = json!({"result": "Cancelled", "closedBecause": "Cancelled", "attempts": []});
         // Well signed, but for another name.
         let other = serde_json::to_value(record_of(story, "edited").await.spec).unwrap();
-        forge(story, "copied", other, None).await;
         forge(story, "edited", cancelled, None).await;
+        forge(story, "copied", other, None).await;
         for name in ["edited", "copied"] {
             story.sandbox.seed(Juicyway, &format!("cus_{name}"), &json!({})).await.unwrap();
             let again = format!("{name}-again");

@@ -112,7 +112,7 @@ async fn rows_40_to_46_a_credential_that_cannot_be_used_is_not_sent_and_once_it_
         let of_juicyway =
             harness::LedgerFilter { provider: Some(Juicyway), ..harness::LedgerFilter::default() };
         let received = story.sandbox.ledger(&of_juicyway).await.unwrap();
-        assert_eq!(received, [json!({}); 0], "nothing was asked with any of them");
+        assert!(received.is_empty(), "nothing was asked with any of them");
 
         // Row 42 besides: a newline at the end is cut off.
         let mended = cases.iter().map(async |case| {
