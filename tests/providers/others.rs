@@ -97,7 +97,7 @@ async fn what_graphql_says_of_a_deletion_under_200_is_read() {
     for (body, outcome, pause) in [
         (user_errors(json!([])), "Accepted", None),
         (user_errors(json!([{"code": "CUSTOMER_HAS_ORDERS"}])), "Rejected Conflict/UserErrors", None),
-        (throttled(json!({"cost": {"restoreIn": 90}})), "Unknown RateLimited/RateLimited", Some(88..=90)),
+        (throttled(json!({"cost": {"restoreIn": 90}})), "Unknown RateLimited/RateLimited", Some(80..=90)),
         (
             throttled(json!({"cost": {"restoreIn": 1e12}})),
             "Unknown RateLimited/RateLimited",
@@ -131,7 +131,7 @@ async fn what_graphql_says_to_a_look_under_200_is_read() {
         ),
         (json!({"errors": [{"message": "no"}]}), "Unknown Indeterminate/UntrustedResponse", None),
         (json!({"data": {}}), "Unknown Indeterminate/UntrustedResponse", None),
-        (throttled, "Unknown RateLimited/RateLimited", Some(88..=90)),
+        (throttled, "Unknown RateLimited/RateLimited", Some(80..=90)),
     ] {
         script(&sandbox, &[ok(body.clone())]).await;
         let shopify = Wiring::scripted(&sandbox, SHOPIFY).connect();
