@@ -15,9 +15,6 @@ use crate::story::Story;
 /// How long a story may take to get where it should: generous, because nothing waits for it to pass.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// How long an attempt without an answer is left alone: the operator's flags below, and `quick_profile`.
-pub const SETTLE_WINDOW: Duration = Duration::from_millis(8600);
-
 /// Short deadlines, so that the settle window of a test is seconds; the code path is the shipped one.
 const OPERATOR_FLAGS: &[&str] =
     &["--allowed-cidrs", "127.0.0.0/8", "--send-deadline", "4s", "--request-deadline", "4s"];
@@ -94,14 +91,6 @@ impl Stage {
     pub async fn restart_operator(&self) -> Result<(), Failure> {
         *self.operator.lock().await = ready(&self.launch, &self.scratch).await?;
         Ok(())
-    }
-
-    /// Starts the operator again with more environment than before; what it wrote so far stays in its log.
-    pub async fn restart_operator_with(&mut self, env: &[(&str, &str)]) -> Result<(), Failure> {
-        for (name, value) in env {
-            self.launch = self.launch.clone().env(name, value);
-        }
-        self.restart_operator().await
     }
 
     /// Asks the running operator's own endpoint: status and body. It tells its address in its log.
