@@ -93,6 +93,14 @@ impl Stage {
         Ok(())
     }
 
+    /// Starts the operator again with more environment than before; what it wrote so far stays in its log.
+    pub async fn restart_operator_with(&mut self, env: &[(&str, &str)]) -> Result<(), Failure> {
+        for (name, value) in env {
+            self.launch = self.launch.clone().env(name, value);
+        }
+        self.restart_operator().await
+    }
+
     /// Asks the running operator's own endpoint: status and body. It tells its address in its log.
     pub async fn ask_operator(&self, path: &str) -> (u16, String) {
         let log = self.operator.lock().await.log();

@@ -188,8 +188,13 @@ async fn one(story: &Story<'_>, case: &Case) -> Vec<String> {
     wrong.unless_equal(&condition(&status, "Deleted")["reason"], &"NotStarted");
     wrong.unless_equal(&story.deletes(Juicyway, &format!("cus_{name}")).await, &0);
     if name == "too-many" {
-        let status = story.provider_status(name).await;
-        let until: jiff::Timestamp = status["pausedUntil"].as_str().unwrap().parse().unwrap();
+        let told = story
+            .wait("the pause is told", || async {
+                let status = story.provider_status(name).await;
+                status["pausedUntil"].as_str().map(str::to_owned).ok_or(status)
+            })
+            .await;
+        let until: jiff::Timestamp = told.parse().unwrap();
         #[expect(clippy::disallowed_methods, reason = "the test has no other clock")]
         let left = until.duration_since(jiff::Timestamp::now()).as_secs();
         assert!((3_000..=3_610).contains(&left), "a wish of 31 years is cut to an hour: {left} s");
