@@ -9,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::api_server::ApiError;
-use crate::domain::{Blocked, Class, Next, Waiting};
+use crate::{
+    api::{Blocker, Reason},
+    domain::{Blocked, Class, Next, Waiting},
+};
 
 /// One variant for each step of a pass.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// What a person must change, or another request, is looked at this often.
 const SLOWLY: Duration = Duration::from_secs(300);
+
+/// A check that the provider did not answer is asked again after this long.
+const UNANSWERED: Duration = Duration::from_secs(30);
 
 /// A status that moved under us: look again soon.
 const SOON: Duration = Duration::from_millis(200);
@@ -127,6 +133,10 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             Waiting::Approvals { .. } => return Some(intervals.recheck),
         },
         Next::Stop(blocked) => match blocked {
+            // A check that was not answered is asked again soon: a provider's bad minute is no blocker for the whole interval.
+            Blocked::Checks(blockers) if blockers.iter().any(is_unanswered) => {
+                intervals.recheck.min(UNANSWERED)
+            }
             Blocked::Checks(_) => return Some(intervals.recheck),
             Blocked::Refused { until, .. } => left(*until, now),
             Blocked::ProviderNotFound
@@ -142,6 +152,10 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         },
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+fn is_unanswered(blocker: &Blocker) -> bool {
+    blocker.reason == Reason::CheckFailed.as_str()
 }
 
 /// A little later than the moment itself, so that the wait is over when we wake.
@@ -165,6 +179,7 @@ mod tests {
         let failed =
             |class, retry_after| Failure { retry_after, ..Failure::new(class, Cause::OutcomeUnknown) };
         let backoff = Duration::from_secs(7);
+        let found = |reason: Reason| Blocker { check: "invoices".to_owned(), reason: reason.to_string() };
         for (next, seconds) in [
             (Next::Finished(Ending::cancelled()), None),
             (Next::Wait(Waiting::Settling { until: after(8) }), Some(8)),
@@ -179,7 +194,11 @@ mod tests {
             ),
             (Next::Wait(Waiting::Provider(failed(Class::Auth, None))), Some(300)), // its provider object wakes it
             (Next::Wait(Waiting::Approvals { required: 1 }), Some(900)),
-            (Next::Stop(Blocked::Checks(Vec::new())), Some(900)),
+            (Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound)])), Some(900)),
+            (
+                Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound), found(Reason::CheckFailed)])),
+                Some(30),
+            ),
             (
                 Next::Stop(Blocked::Refused { failure: failed(Class::Conflict, None), until: after(20) }),
                 Some(20),

@@ -401,7 +401,7 @@ async fn redirects_are_not_followed() {
             let redirect = json!({"kind": "redirect", "status": status, "to": "scripted"});
             let of = json!({"method": method, "path": "/customers/*"});
             story.sandbox.set_faults(&json!([{"match": of, "times": 1, "do": redirect}])).await.unwrap();
-            begin(story, json!({"recheckInterval": "30s"})).await;
+            begin(story, json!({})).await;
             let told = story.says("acme", says).await;
             assert_told(
                 &told,
