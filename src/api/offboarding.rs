@@ -72,6 +72,14 @@ pub struct CustomerOffboardingSpec {
     pub cancel: bool,
 }
 
+impl CustomerOffboarding {
+    /// Whether its status says that nothing more will be done.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.finished)
+    }
+}
+
 /// Exactly one of `id` and `idFrom`.
 ///
 /// In the schema the id may also be a number, so that one without quotes reaches our words: with `type: string` the answer

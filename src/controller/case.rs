@@ -45,6 +45,15 @@ pub enum Stored {
     Read(Box<OffboardingRecord>),
 }
 
+impl Stored {
+    fn version(&self) -> Option<&str> {
+        match self {
+            Stored::Read(object) => object.metadata.resource_version.as_deref(),
+            Stored::NotRead | Stored::Unread | Stored::None => None,
+        }
+    }
+}
+
 /// An outcome that only this process knows.
 #[derive(Clone, Debug)]
 pub struct Unsaved {
@@ -176,7 +185,9 @@ impl Case {
             || matches!(self.stored, Stored::Unread)
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether its record says how this request ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         matches!(self.facts(), Facts::Mine(mine) if mine.closed.is_some())
     }
 
@@ -208,6 +219,13 @@ impl Case {
         if let Some(name) = self.record_name.clone() {
             self.read_record(ctx, &name).await;
         }
+    }
+
+    /// Reads the record once more; whether it is still the one that this turn decided by, or still not there.
+    pub async fn is_unchanged(&mut self, ctx: &Context) -> bool {
+        let before = self.stored.version();
+        self.read_again(ctx).await;
+        !matches!(self.stored, Stored::Unread) && self.stored.version() == before
     }
 
     /// Provider, id, record and credential, in the order in which each needs the one before.

@@ -267,7 +267,7 @@ impl Errand {
         Ok(Permitted { captured: sighting.captured, read_at })
     }
 
-    /// The request as it is now; one that is deleted, being deleted, or re-created under its name is withdrawn.
+    /// The request as it is now; one that is deleted, being deleted, re-created under its name, or finished is withdrawn.
     async fn request_now(&self) -> Option<Plan> {
         let found = self
             .ctx
@@ -277,8 +277,9 @@ impl Errand {
             .ok()?;
         let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
         let Some(found) = found else { return Some(withdrawn) };
-        let same =
-            found.uid().as_deref() == Some(&self.request.uid) && found.metadata.deletion_timestamp.is_none();
+        let same = found.uid().as_deref() == Some(&self.request.uid)
+            && found.metadata.deletion_timestamp.is_none()
+            && !found.is_finished();
         if same { Plan::new(&self.request.uid, &found.spec).ok() } else { Some(withdrawn) }
     }
 

@@ -3,8 +3,8 @@
 use super::{case::Case, context::Context};
 use crate::{
     domain::{
-        CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone, mode_of,
-        without_a_look,
+        CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone,
+        mode_to_look_in, without_a_look,
     },
     evidence::Keys,
     failpoint,
@@ -25,7 +25,7 @@ pub async fn observe(ctx: &Context, case: &mut Case) -> Observation {
 
 fn learn(ctx: &Context, case: &mut Case, facts: &Facts, seen: &Observation) {
     let ProviderSeen::Found(provider) = &seen.provider else { return };
-    let Ok(mode) = mode_of(&case.plan, provider) else { return };
+    let Ok(mode) = mode_to_look_in(&case.plan, facts, provider) else { return };
     case.memory.learn(facts, seen, mode, provider.verify_interval, ctx.now());
     if let Some(name) = &case.record_name {
         ctx.records.keep(name, &case.memory);

@@ -1,4 +1,4 @@
-//! One pass over an open record: where its request is gone, it is finished from the record.
+//! One pass over an open record: where its request is gone, or told to be finished, it is finished from the record.
 
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
     let mut case = Case::of_record(&ctx, &object).await;
+    if case.is_closed() {
+        return Ok(Action::await_change());
+    }
     let decision = work(&ctx, &mut case).await?;
     match &decision.next {
         Next::Finished(ending) => {
@@ -55,9 +58,9 @@ fn is_watched(ctx: &Context, named: &RecordRequest) -> bool {
     ctx.requests.get(&name).is_some_and(|request| request.uid().as_deref() == Some(&named.uid))
 }
 
-/// Whether the request is there, live.
+/// Whether the request is there and not finished, live. A finished one is not worked on any more: what it left open is ours.
 async fn is_there(ctx: &Context, named: &RecordRequest) -> Result<bool, Error> {
     let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await;
     let request = request.map_err(Error::ReadRequest)?;
-    Ok(request.is_some_and(|request| request.uid().as_deref() == Some(&named.uid)))
+    Ok(request.is_some_and(|request| request.uid().as_deref() == Some(&named.uid) && !request.is_finished()))
 }
