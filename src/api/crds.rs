@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{CustomerOffboarding, OffboardingProvider, OffboardingRecord};
+use super::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider, OffboardingRecord};
 
 /// Every kind's definition, as JSON values in the order in which they are printed.
 ///
@@ -12,10 +12,16 @@ use super::{CustomerOffboarding, OffboardingProvider, OffboardingRecord};
 /// list type, the first paragraph of each description on one line, and the default status that makes a brand-new object *in progress* for kstatus before the operator has seen it.
 #[must_use]
 pub fn crds() -> Vec<Value> {
-    [CustomerOffboarding::crd(), OffboardingProvider::crd(), OffboardingRecord::crd()]
-        .into_iter()
-        .map(tidy)
-        .collect()
+    [
+        CustomerHold::crd(),
+        CustomerOffboarding::crd(),
+        OffboardingApproval::crd(),
+        OffboardingProvider::crd(),
+        OffboardingRecord::crd(),
+    ]
+    .into_iter()
+    .map(tidy)
+    .collect()
 }
 
 fn tidy(crd: CustomResourceDefinition) -> Value {

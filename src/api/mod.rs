@@ -1,8 +1,10 @@
 //! The kinds, exactly as users write and read them, and the closed words of their status. No logic.
 
+mod approval;
 mod base_url;
 mod conditions;
 mod crds;
+mod hold;
 mod offboarding;
 mod operation;
 mod profile;
@@ -12,14 +14,20 @@ mod rules;
 mod values;
 mod words;
 
+pub use approval::{
+    ApprovalDecision, ApprovedPlan, GRANT_PATTERN, OffboardingApproval, OffboardingApprovalSpec,
+};
 pub use conditions::{
     Condition, ConditionType, OffboardingResult, Phase, ProviderConditionType, ProviderReason, Reason, Truth,
 };
 pub use crds::crds;
+pub use hold::{
+    CustomerHold, CustomerHoldSpec, HeldCustomer, HeldFrom, HeldProvider, HoldType, ProviderKind,
+};
 pub use offboarding::{
     Blocker, Customer, CustomerOffboarding, CustomerOffboardingSpec, LastError, OffboardingStatus,
-    PlanStatus, PlannedTarget, ProviderRef, RETRY_ANNOTATION, RequestDetails, RequestReason, ShortHash,
-    Target, TargetState, TargetStatus,
+    PlanStatus, PlannedTarget, ProviderRef, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION, RequestDetails,
+    RequestReason, ShortHash, Target, TargetState, TargetStatus,
 };
 pub use operation::{
     AccountProbe, AnswerWord, BodyTemplate, Check, ClassifyRule, Control, CursorPaging, DeleteStep,
@@ -33,12 +41,12 @@ pub use profile::{
     WhenPresent,
 };
 pub use provider::{
-    Approvals, CheckOverride, ClientCertificate, Environment, IdClass, Mode, OffboardingProvider,
+    Approvals, Budget, CheckOverride, ClientCertificate, Environment, IdClass, Mode, OffboardingProvider,
     OffboardingProviderSpec, ProviderStatus, Tls, Verify,
 };
 pub use record::{
     Attempt, EarlierRequest, KeptValue, OffboardingRecord, OffboardingRecordSpec, RecordProvider,
-    RecordRequest,
+    RecordRequest, UsedApproval,
 };
 pub use values::{FromSecret, Moment, NotASpan, SPAN_PATTERN, SecretKeyRef, Span, Word};
 pub use words::UnknownWord;

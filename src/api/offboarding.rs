@@ -19,7 +19,10 @@ use super::{
 /// Any new value of this annotation makes the operator look again at once. It grants nothing.
 pub const RETRY_ANNOTATION: &str = "offboarding.dev/retry-requested-at";
 
-/// What is to be deleted, and where. Everything is fixed at creation but the two controls, `suspend` and `cancel`.
+/// Who asked: stamped by admission, or written by the client and confirmed by it. Not set or `system:…` is nobody in particular.
+pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
+
+/// What is to be deleted, and where. Everything is fixed at creation but the controls: `suspend`, `cancel` and `notBefore`.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -70,6 +73,11 @@ pub struct CustomerOffboardingSpec {
     /// `true`: give up for good, unless the call was already sent; `false` by default. Cannot be unset; wins over `suspend`.
     #[serde(default)]
     pub cancel: bool,
+    /// Nothing is sent before this moment. It can be moved to later at any time, to earlier only while people have not agreed to
+    /// the plan yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub not_before: Option<Timestamp>,
 }
 
 impl CustomerOffboarding {
@@ -247,6 +255,10 @@ pub struct PlanStatus {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 512))]
     pub inputs: BTreeMap<String, ShortHash>,
+    /// Inputs that are others than in the plan before: approvals of that one do not count for this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 160)))]
+    pub changed: Vec<String>,
 }
 
 /// The first hex digits of a SHA-256.

@@ -106,6 +106,13 @@ pub struct OffboardingProviderSpec {
     /// Emergency stop: nothing is deleted here while it is `true`; `false` by default.
     #[serde(default)]
     pub suspend: bool,
+    /// How long a deletion waits after enough people have agreed, `0s` to `2160h`; `0s` by default.
+    #[serde(default)]
+    #[x_kube(validation = rules::between("0s", "2160h"))]
+    pub cooling_off: Span,
+    /// How many deletions may be sent at this account; no limit by default. Above it requests queue, first come, first served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 const fn quarter_of_an_hour() -> Span {
@@ -174,6 +181,21 @@ impl Default for Approvals {
     fn default() -> Self {
         Self { required: one(), separation_of_duties: yes(), max_validity: two_weeks() }
     }
+}
+
+/// How many deletions may be sent at an account, by all provider objects that name it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.perHour) || has(self.perDay)").message("must have `perHour`, `perDay` or both"))]
+pub struct Budget {
+    /// In any 60 minutes, 1 to 10000, for example 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub per_hour: Option<i32>,
+    /// In a day of UTC, 1 to 100000, for example 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_day: Option<i32>,
 }
 
 /// How a deletion is verified.

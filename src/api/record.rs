@@ -171,6 +171,10 @@ pub struct Attempt {
     /// Hash of the plan.
     #[schemars(length(max = 80))]
     pub plan_hash: String,
+    /// Hash of this target's part of the plan.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 80))]
+    pub target_hash: String,
     /// Hash of the profile.
     #[schemars(length(max = 80))]
     pub profile_hash: String,
@@ -186,6 +190,10 @@ pub struct Attempt {
     /// Keyed hash of the credential.
     #[schemars(length(max = 64))]
     pub credential: String,
+    /// The approvals that it stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub approvals: Vec<UsedApproval>,
     /// When the intent was written.
     #[schemars(with = "super::Moment")]
     pub intent_at: Timestamp,
@@ -225,6 +233,21 @@ pub struct Attempt {
     #[serde(flatten)]
     #[schemars(skip)]
     pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// An approval that an attempt stands on.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedApproval {
+    /// Who agreed.
+    #[schemars(length(max = 256))]
+    pub approver: String,
+    /// The OffboardingApproval's uid.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// When it was created.
+    #[schemars(with = "super::Moment")]
+    pub at: Timestamp,
 }
 
 /// A value of a provider's answer, without personal data.

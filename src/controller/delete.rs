@@ -235,9 +235,11 @@ impl Errand {
             by: self.ctx.process.clone(),
             step: self.connection.facts.declared.step.clone(),
             plan_hash: self.order.plan_hash.clone(),
+            target_hash: self.order.target_hash.clone(),
             profile_hash: self.connection.facts.declared.profile_hash.clone(),
             fingerprint: self.order.fingerprint.0.clone(),
             credential: self.in_use.reference.clone(),
+            approvals: self.order.approvals.clone(),
             at: (self.ctx.clock)(),
         })
     }

@@ -262,8 +262,13 @@ impl Looked<'_> {
             Planned::new(self.plan, self.provider, self.mode, self.customer_ref, &fingerprint.0, self.seen);
         let gated =
             gates::Gated { plan: self.plan, provider: self.provider, seen: self.seen, offboarded_before };
-        let order =
-            Order { plan_hash: planned.hash.clone(), mode: self.mode, fingerprint: fingerprint.clone() };
+        let order = Order {
+            plan_hash: planned.hash.clone(),
+            target_hash: planned.target_hash.clone(),
+            mode: self.mode,
+            fingerprint: fingerprint.clone(),
+            approvals: Vec::new(),
+        };
         let next = gates::pass(&gated).map_or_else(|next| next, |()| Next::Do(Effect::Delete(order)));
         Decision { next, planned: Some(planned) }
     }

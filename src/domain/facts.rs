@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Class, Fingerprint, Outcome};
-use crate::api::{Environment, Mode, OffboardingResult, Reason};
+use crate::api::{Environment, Mode, OffboardingResult, Reason, UsedApproval};
 
 /// What is known from the record of this customer and account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,10 @@ pub struct Attempt {
     /// How many consecutive attempts that were never sent this stands for.
     pub count: i64,
     pub plan_hash: String,
+    /// This target's part of the plan.
+    pub target_hash: String,
+    /// The approvals that it stands on.
+    pub approvals: Vec<UsedApproval>,
     pub fingerprint: Fingerprint,
     pub base_url: String,
     pub environment: Environment,

@@ -35,6 +35,7 @@ pub fn plan(wish: Wish) -> Plan {
         mode: None,
         accept_absent: false,
         reason: None,
+        not_before: None,
     }
 }
 
@@ -137,6 +138,8 @@ pub fn attempt(n: i64, outcome: Option<Outcome>) -> Attempt {
         id: format!("attempt-{n}"),
         count: 1,
         plan_hash: "sha256:plan".to_owned(),
+        target_hash: String::new(),
+        approvals: Vec::new(),
         fingerprint: fingerprint("first"),
         base_url: hard().base_url,
         environment: Environment::live,

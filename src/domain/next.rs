@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Failure, Fingerprint, InvalidSpec, LookWord, Planned};
-use crate::api::{Mode, OffboardingResult, ProviderReason, Reason};
+use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, UsedApproval};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -43,9 +43,13 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     pub plan_hash: String,
+    /// This target's part of the plan.
+    pub target_hash: String,
     pub mode: Mode,
     /// The customer that was seen; another one under the same id is not touched.
     pub fingerprint: Fingerprint,
+    /// The approvals that it stands on; none where none is required.
+    pub approvals: Vec<UsedApproval>,
 }
 
 /// How a request ended.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::api::{CustomerOffboardingSpec, Mode, RequestReason, SecretKeyRef};
 
 /// The customer's id, as it is sent to the provider. Prints its type only.
@@ -69,6 +71,8 @@ pub struct Plan {
     pub accept_absent: bool,
     /// Why.
     pub reason: Option<RequestReason>,
+    /// Nothing is sent before this moment.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A spec that can never be carried out. The schema refuses all of these; an older schema may not.
@@ -90,7 +94,15 @@ impl Plan {
     /// # Errors
     /// `InvalidSpec`: the requester creates another request.
     pub fn new(request_uid: &str, spec: &CustomerOffboardingSpec) -> Result<Self, InvalidSpec> {
-        let CustomerOffboardingSpec { customer, request, targets, accept_absent, suspend, cancel } = spec;
+        let CustomerOffboardingSpec {
+            customer,
+            request,
+            targets,
+            accept_absent,
+            suspend,
+            cancel,
+            not_before,
+        } = spec;
         let customer = match (&customer.id, &customer.id_from) {
             (Some(id), None) => CustomerSource::Literal(CustomerId::new(id.clone())),
             (None, Some(from)) => CustomerSource::Secret(from.secret_key_ref.clone()),
@@ -110,6 +122,7 @@ impl Plan {
             mode: target.mode,
             accept_absent: *accept_absent,
             reason: request.as_ref().and_then(|request| request.reason),
+            not_before: *not_before,
         })
     }
 }

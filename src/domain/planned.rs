@@ -16,6 +16,8 @@ use crate::api::{
 pub struct Planned {
     /// `sha256:` and 64 hex digits over the canonical JSON (RFC 8785) of everything that an approver agrees to.
     pub hash: String,
+    /// The same over the target alone.
+    pub target_hash: String,
     /// Each input's short hash by name, so that a change can be named.
     pub inputs: BTreeMap<String, ShortHash>,
     /// How many approvals it needs.
@@ -70,9 +72,10 @@ impl Planned {
         });
         let mut inputs = short_hashes("request", &request);
         inputs.extend(short_hashes(&format!("provider/{}", plan.target), &target));
-        let hash = sha256(&json!({ "request": request, "targets": [target] }).to_string());
+        let hash = sha256(&json!({ "request": request, "targets": [&target] }).to_string());
         Self {
             hash: format!("sha256:{hash}"),
+            target_hash: format!("sha256:{}", sha256(&target.to_string())),
             inputs,
             required_approvals: provider.approvals_required,
             summary: vec![summary(plan, provider)],

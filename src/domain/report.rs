@@ -1,5 +1,7 @@
 //! A decision, told as status: the whole of it, each time, in words that do not flicker.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
@@ -32,6 +34,9 @@ pub struct Story<'a> {
     /// The record's name, where there is one.
     pub record: Option<&'a str>,
 }
+
+/// How many changed inputs are named.
+const MOST_CHANGED: usize = 64;
 
 /// The status that follows. Equal to `previous` where nothing new is to be told.
 #[must_use]
@@ -93,7 +98,20 @@ fn plan_status(planned: &Planned, previous: &OffboardingStatus, now: Timestamp) 
         summary: planned.summary.clone(),
         targets: vec![planned.target.clone()],
         inputs: planned.inputs.clone(),
+        changed: changed_inputs(planned, previous),
     }
+}
+
+/// What is another than in the plan before; what was told stays told while the plan stays.
+fn changed_inputs(planned: &Planned, previous: &OffboardingStatus) -> Vec<String> {
+    let Some(before) = &previous.plan else { return Vec::new() };
+    if before.hash == planned.hash {
+        return before.changed.clone();
+    }
+    let names = before.inputs.keys().chain(planned.inputs.keys());
+    let differ = names.filter(|name| before.inputs.get(*name) != planned.inputs.get(*name));
+    let names: BTreeSet<&String> = differ.collect();
+    names.into_iter().take(MOST_CHANGED).cloned().collect()
 }
 
 fn closed_at(facts: &Facts) -> Option<Timestamp> {

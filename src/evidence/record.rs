@@ -10,7 +10,7 @@ use super::Keys;
 use crate::{
     api::{
         Attempt as StoredAttempt, EarlierRequest, KeptValue, OffboardingRecordSpec, OffboardingResult,
-        Reason, RecordProvider, RecordRequest,
+        Reason, RecordProvider, RecordRequest, UsedApproval,
     },
     domain::{
         Attempt, Cause, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
@@ -35,9 +35,13 @@ pub struct Intent {
     pub by: String,
     pub step: String,
     pub plan_hash: String,
+    /// This target's part of it.
+    pub target_hash: String,
     pub profile_hash: String,
     pub fingerprint: String,
     pub credential: String,
+    /// The approvals that it stands on.
+    pub approvals: Vec<UsedApproval>,
     pub at: Timestamp,
 }
 
@@ -62,11 +66,13 @@ pub fn with_intent(
         count,
         step: intent.step.clone(),
         plan_hash: intent.plan_hash.clone(),
+        target_hash: intent.target_hash.clone(),
         profile_hash: intent.profile_hash.clone(),
         fingerprint: intent.fingerprint.clone(),
         base_url: intent.provider.base_url.clone(),
         environment: intent.provider.environment,
         credential: intent.credential.clone(),
+        approvals: intent.approvals.clone(),
         intent_at: intent.at,
         sent_at: None,
         answered_at: None,
@@ -347,6 +353,8 @@ fn attempt(stored: &StoredAttempt) -> Result<Attempt, RecordProblem> {
         id: stored.id.clone(),
         count: stored.count,
         plan_hash: stored.plan_hash.clone(),
+        target_hash: stored.target_hash.clone(),
+        approvals: stored.approvals.clone(),
         fingerprint: Fingerprint(stored.fingerprint.clone()),
         base_url: stored.base_url.clone(),
         environment: stored.environment,

@@ -103,7 +103,13 @@ fn finished(result: OffboardingResult, because: Reason) -> Next {
 }
 
 fn delete() -> Next {
-    let order = Order { plan_hash: String::new(), mode: Mode::Hard, fingerprint: Fingerprint(String::new()) };
+    let order = Order {
+        plan_hash: String::new(),
+        target_hash: String::new(),
+        mode: Mode::Hard,
+        fingerprint: Fingerprint(String::new()),
+        approvals: Vec::new(),
+    };
     Next::Do(Effect::Delete(order))
 }
 

@@ -49,9 +49,11 @@ impl Desk {
             by: "pod-1".to_owned(),
             step: "delete".to_owned(),
             plan_hash: "sha256:plan".to_owned(),
+            target_hash: "sha256:target".to_owned(),
             profile_hash: "sha256:profile".to_owned(),
             fingerprint: "hmac:first".to_owned(),
             credential: "hmac:credential".to_owned(),
+            approvals: Vec::new(),
             at: wall(0),
         }
     }

@@ -195,7 +195,13 @@ impl Brain {
         let print = shelf::fingerprint(order.customer);
         let seen = observation(place, provider.clone());
         let planned = Planned::new(&plan, &provider, mode, "hmac:customer", &print, &seen);
-        DomainOrder { plan_hash: planned.hash, mode, fingerprint: Fingerprint(print) }
+        DomainOrder {
+            plan_hash: planned.hash,
+            target_hash: planned.target_hash,
+            mode,
+            fingerprint: Fingerprint(print),
+            approvals: Vec::new(),
+        }
     }
 
     /// The production rule for the permit.
@@ -219,6 +225,7 @@ fn plan(request: u8, asked: Asked) -> Plan {
         mode: None,
         accept_absent: request == 2,
         reason: None,
+        not_before: None,
     }
 }
 

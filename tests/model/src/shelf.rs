@@ -157,9 +157,11 @@ impl Shelf {
             by: "a process".to_owned(),
             step: "delete".to_owned(),
             plan_hash: String::new(),
+            target_hash: String::new(),
             profile_hash: String::new(),
             fingerprint: fingerprint(order.customer),
             credential: credential(order.credential),
+            approvals: Vec::new(),
             at: start(),
         };
         let made = inside.put(record::with_intent(stored.as_ref(), &intent, &KEYS));
