@@ -48,6 +48,9 @@ struct OperatorArguments {
     /// One request to a provider in total.
     #[arg(long, env = "REQUEST_DEADLINE", default_value = "35s")]
     request_deadline: Span,
+    /// How many deletions all accounts together may see in an hour, 1 to 1000; no ceiling by default. Above it requests queue.
+    #[arg(long, env = "DESTRUCTIVE_RATE", value_parser = destructive_rate)]
+    destructive_rate: Option<u32>,
     /// Where /healthz, /readyz and /metrics are served. Loopback only: they are not authenticated.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
     admin_address: SocketAddr,
@@ -125,6 +128,7 @@ fn operate(arguments: OperatorArguments) -> Result<(), StartProblem> {
         process: process_name(),
         timing,
         egress: Egress::of_the_system(arguments.allowed_cidrs, clock),
+        destructive_rate: arguments.destructive_rate,
         clock,
     };
     let runtime =
@@ -210,6 +214,11 @@ fn dns_label(text: &str) -> Result<String, String> {
         && !text.starts_with('-')
         && !text.ends_with('-');
     if fits { Ok(text.to_owned()) } else { Err(format!("'{text}' must be a lowercase RFC 1123 label")) }
+}
+
+fn destructive_rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=1000).contains(rate));
+    rate.ok_or_else(|| "must be between 1 and 1000 per hour".to_owned())
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

@@ -15,6 +15,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// One call's total deadline.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How many objects a list asks for at a time, and how many it takes at most.
+const PAGE: u32 = 500;
+const MOST_LISTED: usize = 50_000;
+
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "operator";
 
@@ -86,6 +90,33 @@ impl ApiServer {
         let request = Request::new(K::url_path(&(), Some(namespace))).list(&ListParams::default().limit(1));
         let request = request.map_err(|_| ApiError::Invalid)?;
         Ok(within(self.client.request::<ObjectList<DynamicObject>>(request)).await?.items.into_iter().next())
+    }
+
+    /// All objects of a kind, live: in one namespace, or in the cluster where that is `None`; only those that a field selector
+    /// fits, where it is not empty. In pages, and never more than [`MOST_LISTED`].
+    ///
+    /// # Errors
+    /// As `ApiError`; `Invalid` where there are more, or one of them cannot be read.
+    pub async fn list<K>(&self, namespace: Option<&str>, fields: &str) -> Result<Vec<K>, ApiError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let mut parameters = ListParams::default().limit(PAGE);
+        if !fields.is_empty() {
+            parameters = parameters.fields(fields);
+        }
+        let mut listed = Vec::new();
+        loop {
+            let request = Request::new(K::url_path(&(), namespace)).list(&parameters);
+            let request = request.map_err(|_| ApiError::Invalid)?;
+            let page = within(self.client.request::<ObjectList<K>>(request)).await?;
+            listed.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                None => return Ok(listed),
+                Some(_) if listed.len() >= MOST_LISTED => return Err(ApiError::Invalid),
+                Some(token) => parameters = parameters.continue_token(&token),
+            }
+        }
     }
 
     /// Creates an object.

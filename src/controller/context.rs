@@ -1,8 +1,9 @@
 //! Everything that a pass may touch. Clock and identity come from outside; nothing here asks for the time by itself.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,15 +16,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     api_server::ApiServer,
+    budgets::Budgets,
     connection::{Connection, Connections},
+    consents::Consents,
     error::Backoff,
     events::Events,
+    holds::Holds,
     installation::Installation,
     records::Records,
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord},
-    domain::Moment,
+    domain::{Moment, PolicyState},
     metrics::Metrics,
 };
 
@@ -49,6 +53,11 @@ pub struct Context {
     pub timing: Timing,
     pub installation: Installation,
     pub records: Records,
+    pub consents: Consents,
+    pub holds: Holds,
+    pub budgets: Budgets,
+    /// The admission policies as they were last read.
+    pub policies: RwLock<PolicyState>,
     pub requests: Store<CustomerOffboarding>,
     pub providers: Store<OffboardingProvider>,
     pub connections: Connections,
@@ -59,6 +68,8 @@ pub struct Context {
     pub stopping: CancellationToken,
     pub metrics: Metrics,
     pub events: Events,
+    /// What was last asked for with the retry annotation, by request uid.
+    pub retries: Mutex<HashMap<String, String>>,
     /// Requests that are to be looked at again, told by something else than their watch.
     pub wake_requests: mpsc::UnboundedSender<ObjectRef<CustomerOffboarding>>,
     /// Provider objects whose state may have changed.
@@ -108,6 +119,31 @@ impl Context {
             // Nobody listens only once the process ends.
             let _ = self.wake_requests.send(request);
         }
+    }
+
+    /// The admission policies as they were last read.
+    #[must_use]
+    pub fn policies(&self) -> PolicyState {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the admission policies over as they were just read; whether they are others than before.
+    pub fn learn_policies(&self, live: PolicyState) -> bool {
+        let mut known = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, live.clone()) != live
+    }
+
+    /// Whether somebody asked for another look since this process last saw the request.
+    pub fn is_new_retry(&self, request_uid: &str, asked: Option<&String>) -> bool {
+        let Some(asked) = asked else { return false };
+        let mut seen = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(request_uid.to_owned(), asked.clone()).as_ref() != Some(asked)
+    }
+
+    /// Forgets a request that is finished or gone.
+    pub fn forget_request(&self, request_uid: &str) {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).remove(request_uid);
+        self.backoff.succeeded(request_uid);
     }
 
     /// Now, on both clocks.

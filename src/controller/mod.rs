@@ -1,16 +1,22 @@
 //! The imperative shell: watch, observe, decide, perform, save. The only room that talks to Kubernetes.
 
 mod api_server;
+mod budgets;
 mod case;
+mod cases;
 mod connection;
+mod consents;
 mod context;
 mod delete;
 mod error;
 mod events;
+mod holds;
 mod installation;
 mod observe;
 mod orphan;
+mod people;
 mod perform;
+mod policies;
 mod provider_object;
 mod reconcile;
 mod records;

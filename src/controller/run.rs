@@ -27,16 +27,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     api_server::{ApiServer, Namespaced},
+    budgets::Budgets,
     connection::Connections,
+    consents::Consents,
     context::{Context, Shared, Timing},
     error::{Backoff, Error},
     events::Events,
+    holds::Holds,
     installation::Installation,
-    orphan, provider_object, reconcile,
+    orphan, people, provider_object, reconcile,
     records::Records,
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RETRY_ANNOTATION},
+    domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
 };
@@ -59,6 +63,8 @@ pub struct Settings {
     pub process: String,
     pub timing: Timing,
     pub egress: Egress,
+    /// How many deletions all accounts together may see in an hour; no ceiling where it is `None`.
+    pub destructive_rate: Option<u32>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -86,7 +92,7 @@ pub async fn run(
     let ctx = Arc::new(Context {
         records: Records::new(api.clone(), settings.operator_namespace.clone(), records.clone()),
         connections: Connections::new(api.clone(), settings.egress.clone(), settings.timing),
-        api,
+        api: api.clone(),
         operator_namespace: settings.operator_namespace.clone(),
         events: Events::new(clients.calls.clone(), &settings.process),
         process: settings.process,
@@ -94,6 +100,11 @@ pub async fn run(
         started: Instant::now(),
         timing: settings.timing,
         installation: Installation::default(),
+        consents: Consents::default(),
+        holds: Holds::default(),
+        budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
+        policies: std::sync::RwLock::new(PolicyState::Unanswered),
+        retries: std::sync::Mutex::default(),
         requests: requests.clone(),
         providers: providers.clone(),
         backoff: Backoff::default(),
@@ -108,6 +119,7 @@ pub async fn run(
     let serving = tokio::spawn(serve(ctx.clone()));
     let key = tokio::spawn(keep_the_key(ctx.clone()));
     until_there_is_a_key(&ctx).await;
+    let people = tokio::spawn(people::follow(ctx.clone(), clients.watches.clone()));
 
     let watched = clients.watches.clone();
     let records_api =
@@ -152,6 +164,7 @@ pub async fn run(
     let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
     tracing::info!(drained, "stopped");
     serving.abort();
+    people.abort();
     key.abort();
 }
 
@@ -187,7 +200,7 @@ where
         .predicate_filter(wakes::<K>, PredicateConfig::default())
 }
 
-fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+pub(super) fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
     match event {
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),

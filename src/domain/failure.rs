@@ -25,7 +25,8 @@ words! {
         // ours
         CircuitOpen, Paused,
         // what changed between the intent and the send
-        Unread, RequestSuspended, RequestWithdrawn, ProviderChanged, ProviderSuspended, CredentialChanged, PlanChanged,
+        Unread, RequestSuspended, RequestWithdrawn, NotYet, ProviderChanged, ProviderSuspended, CredentialChanged, PlanChanged,
+        ApprovalWithdrawn, Denied, ApprovalPolicyMissing, BudgetUsed, Held,
     }
 }
 
