@@ -112,7 +112,7 @@ impl Decisions {
 /// # Panics
 /// Never; a request without targets decides nothing and waits.
 pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
-    let whole = Together { targets, now };
+    let whole = Together::new(targets, now);
     let decided: Vec<Decision> = match whole.waits_by_what_was_told() {
         Some(next) => targets.iter().map(|target| whole.told_or_alone(target, &next)).collect(),
         None => targets
@@ -120,13 +120,14 @@ pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
             .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
             .collect(),
     };
-    whole.fold(decided)
+    let found: Vec<bool> = decided.iter().map(|decision| decision.planned.is_some()).collect();
+    whole.finding(&found).fold(decided)
 }
 
 /// For each target whether its next decision can depend on a look.
 #[must_use]
 pub fn wants_looks(targets: &[Targeted], now: Moment) -> Vec<bool> {
-    let whole = Together { targets, now };
+    let whole = Together::new(targets, now);
     if whole.waits_by_what_was_told().is_some() {
         return vec![false; targets.len()];
     }
@@ -140,9 +141,25 @@ fn needs_a_look(target: &Targeted, now: Moment) -> bool {
 struct Together<'a> {
     targets: &'a [Targeted<'a>],
     now: Moment,
+    /// Somebody was offboarded before, and is there again.
+    returned: bool,
 }
 
-impl Together<'_> {
+impl<'a> Together<'a> {
+    /// Before anybody looked: whoever was offboarded before may be there again.
+    fn new(targets: &'a [Targeted<'a>], now: Moment) -> Self {
+        Self { targets, now, returned: targets.iter().any(|target| was_offboarded_before(target.facts)) }
+    }
+
+    /// The same, where these were found.
+    fn finding(self, found: &[bool]) -> Self {
+        let returned =
+            self.targets.iter().zip(found).any(|(target, found)| {
+                was_offboarded_before(target.facts) && (*found || is_begun(target.facts))
+            });
+        Self { returned, ..self }
+    }
+
     fn whole(&self) -> Option<&Arc<Whole>> {
         self.targets.first().map(|target| &target.seen.whole)
     }
@@ -157,15 +174,7 @@ impl Together<'_> {
     /// The strictest of every provider object; at least one approval for whom was offboarded before.
     fn demands(&self) -> Demands {
         let demands = self.providers().fold(Demands::default(), |all, provider| all.and(provider.demands));
-        if self.offboarded_before() { demands.at_least_one() } else { demands }
-    }
-
-    fn offboarded_before(&self) -> bool {
-        self.targets.iter().any(|target| match target.facts {
-            Facts::Earlier(earlier) => earlier.counts(),
-            Facts::Mine(record) => record.closed.is_none() && record.earlier.is_some(),
-            Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
-        })
+        if self.returned { demands.at_least_one() } else { demands }
     }
 
     /// Approvals that an attempt was refused on, where a refusal of that class needs a new decision.
@@ -238,7 +247,7 @@ impl Together<'_> {
         let (approvals, since) = match judged.consent() {
             Consent::NotRequired => (Vec::new(), whole.created_at),
             Consent::Given { by, since } => (by, since),
-            Consent::Missing(_) if self.offboarded_before() => return Err(Next::Stop(Blocked::Resurrected)),
+            Consent::Missing(_) if self.returned => return Err(Next::Stop(Blocked::Resurrected)),
             Consent::Missing(missing) => return Err(Next::Wait(Waiting::Approvals(missing))),
             Consent::Denied => return Err(Next::Stop(Blocked::Denied)),
             Consent::PolicyMissing(names) => return Err(Next::Stop(Blocked::ApprovalPolicyMissing(names))),
@@ -454,6 +463,15 @@ impl Together<'_> {
             Consent::Given { by, .. } => Some(by),
             Consent::Missing(_) | Consent::Denied | Consent::PolicyMissing(_) | Consent::Unread => None,
         }
+    }
+}
+
+/// Whether the customer was offboarded by an earlier request.
+fn was_offboarded_before(facts: &Facts) -> bool {
+    match facts {
+        Facts::Earlier(earlier) => earlier.counts(),
+        Facts::Mine(record) => record.closed.is_none() && record.earlier.is_some(),
+        Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
     }
 }
 
