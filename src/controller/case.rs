@@ -223,9 +223,9 @@ impl Case {
 
     /// Reads the record once more; whether it is still the one that this turn decided by, or still not there.
     pub async fn is_unchanged(&mut self, ctx: &Context) -> bool {
-        let before = self.stored.version();
+        let before = self.stored.version().map(str::to_owned);
         self.read_again(ctx).await;
-        !matches!(self.stored, Stored::Unread) && self.stored.version() == before
+        !matches!(self.stored, Stored::Unread) && self.stored.version() == before.as_deref()
     }
 
     /// Provider, id, record and credential, in the order in which each needs the one before.
