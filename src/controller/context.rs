@@ -19,6 +19,7 @@ use super::{
     error::Backoff,
     events::Events,
     installation::Installation,
+    lease::Leadership,
     records::Records,
 };
 use crate::{
@@ -47,6 +48,8 @@ pub struct Context {
     /// When the process began, monotonic.
     pub started: Instant,
     pub timing: Timing,
+    /// Until when this process leads: a pass does nothing where it does not.
+    pub leadership: Leadership,
     pub installation: Installation,
     pub records: Records,
     pub requests: Store<CustomerOffboarding>,
@@ -73,15 +76,15 @@ pub struct Context {
 pub type Shared = Arc<Context>;
 
 impl Context {
-    /// Whether this process can do its work.
+    /// Whether this process can do its work, or take over from the one that does: `leader` or `standby`.
     ///
     /// # Errors
     /// What it lacks, in words without a secret.
-    pub fn readiness(&self) -> Result<(), &'static str> {
+    pub fn readiness(&self) -> Result<&'static str, &'static str> {
         match (self.stopping.is_cancelled(), self.synced.load(Ordering::Relaxed)) {
             (true, _) => Err("stopping"),
             (false, false) => Err("the caches are not filled yet; are the CRDs installed?"),
-            (false, true) => Ok(()),
+            (false, true) => Ok(if self.leadership.is_held() { "leader" } else { "standby" }),
         }
     }
 
@@ -107,6 +110,17 @@ impl Context {
         for request in requests {
             // Nobody listens only once the process ends.
             let _ = self.wake_requests.send(request);
+        }
+    }
+
+    /// Has everything looked at again that is not finished: after something that all of it waited for, the key or the lease.
+    pub fn wake_all(&self) {
+        self.wake(self.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+        for provider in self.providers.state() {
+            let _ = self.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
+        }
+        for record in self.records.open() {
+            let _ = self.wake_records.send(record);
         }
     }
 

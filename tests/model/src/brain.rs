@@ -11,8 +11,8 @@ use offboarding::{
     domain::{
         Cause, Class, Control, CustomerId, CustomerSeen, CustomerSource, Declared, Facts, Failure,
         Fingerprint, GoneSince, Live, Look, Memory, Moment, Next, Observation, Order as DomainOrder, Outcome,
-        Plan, Planned, PresentSince, ProviderFacts, ProviderSeen, Wish, decide, grant, mode_to_look_in,
-        nothing_changed, without_a_look,
+        Plan, Planned, PresentSince, ProviderFacts, ProviderSeen, TIME_TO_LEAVE, Wish, decide, grant,
+        mode_to_look_in, nothing_changed, without_a_look,
     },
 };
 
@@ -198,10 +198,11 @@ impl Brain {
         DomainOrder { plan_hash: planned.hash, mode, fingerprint: Fingerprint(print) }
     }
 
-    /// The production rule for the permit.
+    /// The production rule for the permit. Nobody holds a lease here, and both processes believe that they do: no promise may
+    /// rest on it.
     pub fn permits(&self, late: bool) -> bool {
         let since_intent = if late { SEND_DEADLINE } else { Duration::ZERO };
-        grant(since_intent, SEND_DEADLINE).is_ok()
+        grant(since_intent, SEND_DEADLINE, TIME_TO_LEAVE).is_ok()
     }
 }
 
