@@ -91,10 +91,11 @@ async fn hand_overs(ending: Ending) {
     let mut took = Vec::new();
     for (round, moment) in MOMENTS.iter().copied().cycle().take(campaign.rounds).enumerate() {
         let story = stage.story("leaders").await;
-        stands_by(&standby).await;
+        let passes = stands_by(&standby).await;
         begin(&story, moment).await;
+        assert_eq!(stands_by(&standby).await, passes, "who stands by does nothing");
         took.push(match ending {
-            Ending::Terminated => terminated(&stage, &mut standby).await,
+            Ending::Terminated => terminated(&stage, &mut standby, moment).await,
             Ending::Killed => killed(&stage, &mut standby).await,
             Ending::Stopped => stopped(&story, &mut standby, moment, &campaign).await,
         });
@@ -118,17 +119,19 @@ async fn hand_overs(ending: Ending) {
     assert!(longest <= Duration::from_secs(most), "{took:.2?}");
 }
 
-/// It is ready to take over, and does nothing.
-async fn stands_by(standby: &Process) {
+/// It is ready to take over. Gives how many passes it has made so far, by controller.
+async fn stands_by(standby: &Process) -> Vec<String> {
     assert_eq!(ask(standby, "/readyz").await, (200, "standby".to_owned()));
     let (_, metrics) = ask(standby, "/metrics").await;
     assert!(metrics.lines().any(|line| line == "offboarding_leader 0"), "{metrics}");
+    let passes = metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total"));
+    passes.map(str::to_owned).collect()
 }
 
 /// A customer, and a request that has come as far as the moment says.
 async fn begin(story: &Story<'_>, moment: Moment) {
     story.sandbox.seed(Juicyway, ID, &json!({})).await.unwrap();
-    let slow = |at: &str| json!({"kind": "latency", "ms": 1500, "at": at});
+    let slow = |at: &str| json!({"kind": "latency", "ms": 2500, "at": at});
     let faults = match moment {
         Moment::SecondLook => {
             let looks = json!({"method": "GET", "path": "/customers/*"});
@@ -155,10 +158,12 @@ async fn begin(story: &Story<'_>, moment: Moment) {
     }
 }
 
-/// From the end of the process, which comes after the answer in flight: only then nobody is left who could send.
-async fn terminated(stage: &Stage, standby: &mut Process) -> Duration {
+/// The time since it was asked; where something is in flight, since the end of the process, which waits for the answer: only
+/// then nobody is left who could send.
+async fn terminated(stage: &Stage, standby: &mut Process, moment: Moment) -> Duration {
     let mut leader = stage.operator.lock().await;
     leader.terminate().unwrap();
+    let asked = Instant::now();
     let ended = async {
         assert!(leader.wait(SOON).await.unwrap().success(), "{}", leader.tail());
         Instant::now()
@@ -173,8 +178,9 @@ async fn terminated(stage: &Stage, standby: &mut Process) -> Duration {
         "{}",
         leader.tail()
     );
+    assert!(led + Duration::from_millis(500) > ended, "it was replaced while something was in flight");
     replaced(stage, &mut leader, standby).await;
-    led.saturating_duration_since(ended)
+    if moment == Moment::Idle { led - asked } else { led.saturating_duration_since(ended) }
 }
 
 async fn killed(stage: &Stage, standby: &mut Process) -> Duration {
