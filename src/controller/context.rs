@@ -23,6 +23,7 @@ use super::{
     events::Events,
     holds::Holds,
     installation::Installation,
+    lease::Leadership,
     records::Records,
 };
 use crate::{
@@ -51,6 +52,8 @@ pub struct Context {
     /// When the process began, monotonic.
     pub started: Instant,
     pub timing: Timing,
+    /// Until when this process leads: a pass does nothing where it does not.
+    pub leadership: Leadership,
     pub installation: Installation,
     pub records: Records,
     pub consents: Consents,
@@ -84,15 +87,15 @@ pub struct Context {
 pub type Shared = Arc<Context>;
 
 impl Context {
-    /// Whether this process can do its work.
+    /// Whether this process can do its work, or take over from the one that does: `leader` or `standby`.
     ///
     /// # Errors
     /// What it lacks, in words without a secret.
-    pub fn readiness(&self) -> Result<(), &'static str> {
+    pub fn readiness(&self) -> Result<&'static str, &'static str> {
         match (self.stopping.is_cancelled(), self.synced.load(Ordering::Relaxed)) {
             (true, _) => Err("stopping"),
             (false, false) => Err("the caches are not filled yet; are the CRDs installed?"),
-            (false, true) => Ok(()),
+            (false, true) => Ok(if self.leadership.is_held() { "leader" } else { "standby" }),
         }
     }
 
@@ -144,6 +147,17 @@ impl Context {
     pub fn forget_request(&self, request_uid: &str) {
         self.retries.lock().unwrap_or_else(PoisonError::into_inner).remove(request_uid);
         self.backoff.succeeded(request_uid);
+    }
+
+    /// Has everything looked at again that is not finished: after something that all of it waited for, the key or the lease.
+    pub fn wake_all(&self) {
+        self.wake(self.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+        for provider in self.providers.state() {
+            let _ = self.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
+        }
+        for record in self.records.open() {
+            let _ = self.wake_records.send(record);
+        }
     }
 
     /// Now, on both clocks.

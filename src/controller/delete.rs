@@ -84,6 +84,8 @@ enum Came {
     NotNow(Failure),
     /// Nothing was written, because somebody else took the last slot of the budget.
     Queued(Next),
+    /// Nothing was written, because another process leads, or may soon.
+    LeaseLost,
     /// Nothing was written, because the API server refused it: a quota, a missing right, an older CRD.
     Refused,
     /// Somebody else wrote, or nobody knows whether we did: the record says.
@@ -97,7 +99,8 @@ enum Came {
 /// Carries a deletion out.
 ///
 /// # Errors
-/// `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window decides.
+/// `LeaseLost`: nothing was begun. `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window
+/// decides.
 pub async fn delete(
     ctx: &Shared,
     case: &mut Case,
@@ -114,6 +117,7 @@ pub async fn delete(
     match told.await.map_err(|_| Error::SendTask)? {
         Came::NotNow(failure) => return Ok(later(failure)),
         Came::Queued(next) => return Ok(Performed::Later(next)),
+        Came::LeaseLost => return Err(Error::LeaseLost),
         Came::Refused => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
         Came::LockLost => case.read_again(ctx).await,
         Came::Written(record) => case.stored = Stored::Read(record),
@@ -195,6 +199,10 @@ impl Errand {
     }
 
     async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
+        // Here, because the turn may have been waited for.
+        if !self.ctx.leadership.outlasts_a_send() {
+            return Came::LeaseLost;
+        }
         let begun = Instant::now();
         let attempt_id = uuid::Uuid::new_v4().to_string();
         if let Some(next) = self.takes_no_slot(&attempt_id) {
@@ -417,12 +425,15 @@ impl Errand {
         if permitted.read_at.elapsed() > FRESH {
             return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
         }
-        let Ok(permit) = grant(begun.elapsed(), timing.send_deadline) else {
-            return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
+        let held_until = self.ctx.leadership.held_until().unwrap_or(begun);
+        let lease_left = held_until.saturating_duration_since(Instant::now());
+        let permit = match grant(begun.elapsed(), timing.send_deadline, lease_left) {
+            Ok(permit) => permit,
+            Err(refused) => return Sent::nothing(Class::Transient, refused.cause()),
         };
         failpoint!("permit.granted");
-        let deadline =
-            SendDeadline { first_byte_before: begun + timing.send_deadline, total: timing.request_deadline };
+        let first_byte_before = (begun + timing.send_deadline).min(held_until);
+        let deadline = SendDeadline { first_byte_before, total: timing.request_deadline };
         tracing::info!(record = self.record_name, request = self.request.uid, "sending the deletion, once");
         reservation.lock().await.spend();
         let result = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock).await;

@@ -25,6 +25,8 @@ pub enum Error {
     ReadRequest(#[source] ApiError),
     #[error("failed to save the status: {0}")]
     SaveStatus(#[source] ApiError),
+    #[error("another process leads, or is about to; nothing was begun")]
+    LeaseLost,
     #[error("the task that sends ended without telling")]
     SendTask,
     #[error("too many turns in one pass")]
@@ -42,6 +44,7 @@ impl Error {
             Error::WriteRecord(_) => "writeRecord",
             Error::ReadRequest(_) => "readRequest",
             Error::SaveStatus(_) => "saveStatus",
+            Error::LeaseLost => "leaseLost",
             Error::SendTask => "sendTask",
             Error::TooManyTurns => "tooManyTurns",
             Error::Panicked => "panicked",
@@ -96,6 +99,7 @@ impl Backoff {
             | Error::WriteRecord(_)
             | Error::ReadRequest(_)
             | Error::SaveStatus(_)
+            | Error::LeaseLost
             | Error::SendTask
             | Error::TooManyTurns => backoff,
         }

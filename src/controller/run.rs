@@ -35,6 +35,7 @@ use super::{
     events::Events,
     holds::Holds,
     installation::Installation,
+    lease::{Elector, Leadership, LeaseTiming},
     orphan, people, provider_object, reconcile,
     records::Records,
 };
@@ -62,6 +63,7 @@ pub struct Settings {
     /// Names this process in the attempts that it makes.
     pub process: String,
     pub timing: Timing,
+    pub lease: LeaseTiming,
     pub egress: Egress,
     /// How many deletions all accounts together may see in an hour; no ceiling where it is `None`.
     pub destructive_rate: Option<u32>,
@@ -76,6 +78,8 @@ pub struct Clients {
 }
 
 /// Runs the operator until `stopping` is cancelled, and then until every send has ended. `serve` is told the context.
+///
+/// The watches run from the start, passes do something only where this process leads; it competes once its caches are filled.
 pub async fn run(
     settings: Settings,
     clients: Clients,
@@ -99,6 +103,7 @@ pub async fn run(
         clock: settings.clock,
         started: Instant::now(),
         timing: settings.timing,
+        leadership: Leadership::default(),
         installation: Installation::default(),
         consents: Consents::default(),
         holds: Holds::default(),
@@ -140,28 +145,39 @@ pub async fn run(
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
 
-    let caches = [tokio::spawn(record_controller), tokio::spawn(provider_controller)];
+    let controllers = [
+        tokio::spawn(record_controller),
+        tokio::spawn(provider_controller),
+        tokio::spawn(request_controller),
+    ];
     filled(&records, &stopping).await;
     filled(&providers, &stopping).await;
-    let request_controller = tokio::spawn(request_controller);
     filled(&requests, &stopping).await;
+    let nothing_in_flight = CancellationToken::new();
+    let mut elector = None;
     if !stopping.is_cancelled() {
         ctx.synced.store(true, Ordering::Relaxed);
         tracing::info!("ready");
+        let competing = Elector::new(ctx.clone(), settings.lease).run(nothing_in_flight.clone());
+        elector = Some(tokio::spawn(competing));
     }
 
     stopping.cancelled().await;
     tracing::info!("stopping: no more intents, waiting for sends in flight");
     let longest = ctx.timing.request_deadline + Duration::from_secs(10);
     let ended = async {
-        let _ = request_controller.await;
-        for cache in caches {
-            let _ = cache.await;
+        for controller in controllers {
+            let _ = controller.await;
         }
     };
     let _ = tokio::time::timeout(longest, ended).await;
     ctx.sends.close();
     let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
+    // A lease that is given back too early is worse than one that runs out.
+    if let (true, Some(elector)) = (drained, elector) {
+        nothing_in_flight.cancel();
+        let _ = elector.await;
+    }
     tracing::info!(drained, "stopped");
     serving.abort();
     people.abort();
@@ -251,7 +267,8 @@ where
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
 }
 
-/// A pass whose panic ends only itself.
+/// A pass whose panic ends only itself. Where another process leads, it is left out: `Elector` has everything looked at when
+/// this one leads.
 fn guarded<K, F>(
     controller: &'static str,
     pass: impl Fn(Arc<K>, Shared) -> F + Clone + Send + 'static,
@@ -261,6 +278,9 @@ where
     F: Future<Output = Result<Action, Error>> + Send + 'static,
 {
     move |object, ctx| {
+        if !ctx.leadership.is_held() {
+            return std::future::ready(Ok(Action::await_change())).boxed();
+        }
         let (metrics, started) = (ctx.clone(), Instant::now());
         let pass = AssertUnwindSafe(pass(object, ctx)).catch_unwind();
         async move {
@@ -284,6 +304,8 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
             Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
                 tracing::debug!(controller, name, step = error.step(), "the object moved on");
             }
+            // Told once, by the elector.
+            Error::LeaseLost => tracing::debug!(controller, name, step = error.step(), "left to the leader"),
             error => {
                 tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
             }
@@ -338,17 +360,6 @@ async fn until_there_is_a_key(ctx: &Shared) {
     }
 }
 
-/// Everything that waited for the key looks again.
-fn wake_all(ctx: &Context) {
-    ctx.wake(ctx.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
-    for provider in ctx.providers.state() {
-        let _ = ctx.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
-    }
-    for record in ctx.records.open() {
-        let _ = ctx.wake_records.send(record);
-    }
-}
-
 async fn keep_the_key(ctx: Shared) {
     let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
@@ -358,7 +369,7 @@ async fn keep_the_key(ctx: Shared) {
             Ok(()) => {
                 pause = KEY_INTERVAL;
                 if !was_there {
-                    wake_all(&ctx);
+                    ctx.wake_all();
                 }
             }
             Err(problem) => {

@@ -40,7 +40,7 @@ pub use memory::{GoneSince, Memory, Moment, PresentSince, is_gone};
 pub use mode::{mode_of, mode_to_look_in};
 pub use next::{Blocked, Decision, Effect, Ending, ModeProblem, Next, Order, Waiting};
 pub use observation::{CustomerSeen, Observation, ProviderFacts, ProviderSeen};
-pub use permit::{DeadlinePassed, DestructivePermit, grant};
+pub use permit::{DestructivePermit, NotPermitted, TIME_TO_LEAVE, grant};
 pub use plan::{CustomerId, CustomerSource, InvalidSpec, Plan, Wish};
 pub use planned::{Part, Planned, WholePlan};
 pub use policies::PolicyState;

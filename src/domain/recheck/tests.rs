@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     api::{CheckOverride, HoldType, ProviderReason},
-    domain::{DeadlinePassed, Effect, Facts, Next, ProviderFacts, fixtures::*, grant},
+    domain::{NotPermitted, Effect, Facts, Next, ProviderFacts, fixtures::*, grant},
 };
 
 /// An order, and everything as it was when it was given.
@@ -111,10 +111,24 @@ fn what_does_not_matter_to_the_plan_does_not_stop_a_send() {
 }
 
 #[test]
-fn the_permit_ends_with_the_send_deadline() {
-    for (since_intent, granted) in [(0, true), (29, true), (30, false), (31, false), (3_600, false)] {
-        let seconds = std::time::Duration::from_secs;
-        let permit = grant(seconds(since_intent), seconds(30));
-        assert_eq!(permit.map(|_| ()), if granted { Ok(()) } else { Err(DeadlinePassed) }, "{since_intent}");
+fn the_permit_ends_with_the_send_deadline_and_two_seconds_before_the_lease() {
+    let (late, lost) = (Err(NotPermitted::DeadlinePassed), Err(NotPermitted::LeaseLost));
+    for (since_intent, lease_left, granted) in [
+        (0, 10_000, Ok(())),
+        (29, 10_000, Ok(())),
+        (30, 10_000, late),
+        (31, 10_000, late),
+        (3_600, 0, late), // what is too late stays so, whoever leads
+        (0, 2_000, Ok(())),
+        (0, 1_999, lost),
+        (29, 0, lost),
+    ] {
+        let (seconds, millis) = (std::time::Duration::from_secs, std::time::Duration::from_millis);
+        let permit = grant(seconds(since_intent), seconds(30), millis(lease_left));
+        assert_eq!(
+            permit.map(|_| ()),
+            granted,
+            "{since_intent} s since the intent, {lease_left} ms of lease"
+        );
     }
 }

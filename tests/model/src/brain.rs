@@ -12,7 +12,7 @@ use offboarding::{
         ApprovalsSeen, BudgetLimits, BudgetSeen, Cause, Class, Control, CustomerId, CustomerSeen,
         CustomerSource, Declared, Demands, Facts, Failure, Fingerprint, GoneSince, HoldSeen, Live, Look,
         Memory, Moment, Next, Observation, Order as DomainOrder, Outcome, Part, Plan, Planned, PolicyState,
-        PresentSince, ProviderFacts, ProviderSeen, Whole, WholePlan, Wish, decide, grant, mode_to_look_in,
+        PresentSince, ProviderFacts, ProviderSeen, TIME_TO_LEAVE, Whole, WholePlan, Wish, decide, grant, mode_to_look_in,
         nothing_changed, without_a_look,
     },
 };
@@ -207,10 +207,11 @@ impl Brain {
         DomainOrder { plan_hash, ..DomainOrder::of(&planned) }
     }
 
-    /// The production rule for the permit.
+    /// The production rule for the permit. Nobody holds a lease here, and both processes believe that they do: no promise may
+    /// rest on it.
     pub fn permits(&self, late: bool) -> bool {
         let since_intent = if late { SEND_DEADLINE } else { Duration::ZERO };
-        grant(since_intent, SEND_DEADLINE).is_ok()
+        grant(since_intent, SEND_DEADLINE, TIME_TO_LEAVE).is_ok()
     }
 }
 
