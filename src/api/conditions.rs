@@ -50,6 +50,7 @@ words! {
         Verified = "The customer was seen gone after the deletion.",
         DataErased = "All personal data is gone at the provider.",
         Waiting = "It waits, and nothing is wrong; the message says for what.",
+        Overdue = "The deadline has passed. It hurries nothing; a finished request is judged by when it ended.",
     }
 }
 
@@ -129,6 +130,11 @@ words! {
         RateLimited = "The provider asked for a pause.",
         Settling = "An earlier call or write may still take effect at the provider.",
         NotWaiting = "It waits for nothing.",
+        // Overdue
+        DeadlinePassed = "`status.due` has passed, or had passed when it ended.",
+        DeadlineNear = "Less than 7 days are left.",
+        InTime = "`status.due` is further away, or it ended before.",
+        NoDeadline = "`spec.request.regime` is left out or None.",
     }
 }
 
@@ -261,6 +267,9 @@ impl ConditionType {
                 ),
                 (False, &[R::NotWaiting]),
             ],
+            ConditionType::Overdue => {
+                &[(True, &[R::DeadlinePassed]), (False, &[R::DeadlineNear, R::InTime, R::NoDeadline])]
+            }
         }
     }
 }

@@ -26,8 +26,8 @@ pub use hold::{
 };
 pub use offboarding::{
     Blocker, Customer, CustomerOffboarding, CustomerOffboardingSpec, LastError, OffboardingStatus,
-    PlanStatus, PlannedTarget, ProviderRef, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION, RequestDetails,
-    RequestReason, ShortHash, Target, TargetState, TargetStatus,
+    PlanStatus, PlannedTarget, ProviderRef, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION, Regime,
+    RequestDetails, RequestReason, ShortHash, Target, TargetState, TargetStatus,
 };
 pub use operation::{
     AccountProbe, AnswerWord, BodyTemplate, Check, ClassifyRule, Control, CursorPaging, DeleteStep,

@@ -40,6 +40,7 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Until", type_ = "string", json_path = ".status.waitingUntil"),
+    printcolumn(name = "Due", type_ = "string", json_path = ".status.due"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsDone"),
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -122,6 +123,9 @@ fn text_or_number(_: &mut SchemaGenerator) -> Schema {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::text("reference", "^[A-Za-z0-9][A-Za-z0-9._:/#-]*$",
     "must start with a letter or digit and contain only letters, digits and `._:/#-`, such as DSR-4711; no personal data"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.regime) || self.regime != 'Custom' || has(self.dueBy)", "must be set when `regime` is Custom"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.dueBy) || (has(self.regime) && self.regime == 'Custom')",
+    "must be left out unless `regime` is Custom: GDPR and CCPA are counted from `receivedAt`"))]
 pub struct RequestDetails {
     /// `ErasureRequest`, `ContractEnd`, `Fraud`, `TestData` or `Other`. Selectable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +134,25 @@ pub struct RequestDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub reference: Option<String>,
+    /// When you received it, for example `2026-11-20T16:30:00Z`; its creation by default. Deadlines are counted from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub received_at: Option<Timestamp>,
+    /// Which deadline holds: `GDPR` (one calendar month), `CCPA` (45 days), `Custom` (`dueBy`) or `None`, the default. It is told
+    /// in `status.due` and the condition Overdue, and hurries nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regime: Option<Regime>,
+    /// The deadline where `regime` is Custom; with another one it must be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due_by: Option<Timestamp>,
+}
+
+words! {
+    /// Which law sets the deadline.
+    #[derive(schemars::JsonSchema)]
+    #[schemars(inline)]
+    Regime { GDPR, CCPA, Custom, None }
 }
 
 words! {
@@ -194,6 +217,10 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub waiting_until: Option<Timestamp>,
+    /// Until when it must be done by `spec.request.regime`; the condition Overdue says how it stands to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due: Option<Timestamp>,
     /// How it ended: Erased, ErasedWithRetention, Deactivated, Unverified, AlreadyAbsent, Cancelled, PartiallyDone or Failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -210,7 +237,8 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub targets_done: Option<String>,
-    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting.
+    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting,
+    /// Overdue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -159,7 +159,7 @@ fn is_unanswered(blocker: &Blocker) -> bool {
 }
 
 /// A little later than the moment itself, so that the wait is over when we wake.
-fn left(until: Timestamp, now: Timestamp) -> Duration {
+pub fn left(until: Timestamp, now: Timestamp) -> Duration {
     let left = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
     left + Duration::from_millis(20)
 }

@@ -49,7 +49,7 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
             tell_in_record(&ctx, &mut case, &words).await?;
         }
     }
-    Ok(next_pass(&ctx, &case, &decision, &object.name_any()))
+    Ok(next_pass(&ctx, &case, &decision, &object.name_any(), None))
 }
 
 /// Whether the watch shows the request. It may be gone already: then its removal is still to come, and brings us back.

@@ -2,19 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
 
 use super::{
     case::Case,
     context::Shared,
-    error::{Error, Intervals, wake},
+    error::{Error, Intervals, left, wake},
     observe::observe,
     perform::{Performed, perform},
-    save::{put, save},
+    save::{due_of, put, save},
 };
 use crate::{
     api::CustomerOffboarding,
-    domain::{Blocked, Decision, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide},
+    domain::{
+        Blocked, Decision, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide, next_change, refused,
+    },
     failpoint,
 };
 
@@ -42,7 +45,7 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     save(&ctx, &object, &case, &decision).await?;
     failpoint!("reconcile.done");
     Ok(with_the_owner(&ctx, &object, &case, &decision)
-        .unwrap_or_else(|| next_pass(&ctx, &case, &decision, &uid)))
+        .unwrap_or_else(|| next_pass(&ctx, &case, &decision, &uid, due_of(&object))))
 }
 
 /// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
@@ -79,8 +82,14 @@ async fn may_be_told(ctx: &Shared, case: &mut Case, next: &Next) -> bool {
     !matches!(next, Next::Finished(_)) || case.is_closed() || case.is_unchanged(ctx).await
 }
 
-/// When to come again.
-pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -> Action {
+/// When to come again; also for what a deadline alone changes in the status, whatever is waited for.
+pub fn next_pass(
+    ctx: &Shared,
+    case: &Case,
+    decision: &Decision,
+    object: &str,
+    due: Option<Timestamp>,
+) -> Action {
     let intervals = match &case.provider {
         ProviderSeen::Found(provider) => {
             Intervals { recheck: provider.recheck_interval, verify: provider.verify_interval }
@@ -97,7 +106,10 @@ pub fn next_pass(ctx: &Shared, case: &Case, decision: &Decision, object: &str) -
     if !unanswered {
         ctx.backoff.succeeded(object);
     }
-    wake(&decision.next, intervals, backoff, ctx.now().wall)
+    let now = ctx.now().wall;
+    let told_anew = next_change(due, now).map(|at| left(at, now));
+    wake(&decision.next, intervals, backoff, now)
+        .map(|wait| told_anew.map_or(wait, |left| wait.min(left)))
         .map_or_else(Action::await_change, Action::requeue)
 }
 
@@ -119,7 +131,7 @@ fn with_the_owner(
 /// A spec that an older schema let in and that can never be carried out.
 async fn refuse(ctx: &Shared, object: &CustomerOffboarding, invalid: InvalidSpec) -> Result<Action, Error> {
     let status =
-        crate::domain::refused(object.metadata.generation.unwrap_or_default(), invalid, (ctx.clock)());
+        refused(object.metadata.generation.unwrap_or_default(), invalid, due_of(object), (ctx.clock)());
     put(ctx, object, status).await?;
     Ok(Action::await_change())
 }

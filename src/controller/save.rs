@@ -1,11 +1,12 @@
 //! The only writer of a request's status: one PUT with uid and resourceVersion, and only where something changed.
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{api_server::version_of, case::Case, context::Shared, error::Error};
 use crate::{
     api::{CustomerOffboarding, OffboardingStatus},
-    domain::{Decision, Next, ProviderSeen, Story, report},
+    domain::{Decision, Next, ProviderSeen, Story, due, report},
     failpoint,
 };
 
@@ -31,6 +32,7 @@ pub async fn save(
             ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
         },
         customer_ref: case.customer_ref.as_deref(),
+        due: due_of(object),
         record: case.record_name.as_deref().filter(|_| matches!(facts, crate::domain::Facts::Mine(_))),
     };
     let generation = object.metadata.generation.unwrap_or_default();
@@ -43,6 +45,12 @@ pub async fn save(
     ctx.events.tell(object, &decision.next, &status).await;
     tell_the_log(object, decision, &case.plan.provider);
     Ok(())
+}
+
+/// Until when a request must be done.
+#[must_use]
+pub fn due_of(object: &CustomerOffboarding) -> Option<Timestamp> {
+    due(object.spec.request.as_ref(), object.metadata.creation_timestamp.as_ref().map(|created| created.0))
 }
 
 /// Stores a status over exactly the object that was read.

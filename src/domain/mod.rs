@@ -3,6 +3,7 @@
 mod conditions;
 mod decide;
 mod declared;
+mod due;
 mod facts;
 mod failure;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod sentence;
 
 pub use decide::{decide, without_a_look};
 pub use declared::Declared;
+pub use due::{due, next_change};
 pub use facts::{AUTH_PAUSE, Attempt, Closed, Earlier, Facts, MOST_ATTEMPTS, Record, RecordProblem};
 pub use failure::{Cause, CauseWord, Class, Failure};
 pub use gates::{GATES, Gate, Gated};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     Attempt, Blocked, Declared, Effect, Facts, Failure, Next, Outcome, Planned, Waiting,
-    conditions::{CONDITIONS, Reporter, Verdict},
+    conditions::{CONDITIONS, Verdict},
+    due::overdue,
     sentence::sentence,
 };
 use crate::api::{
@@ -33,6 +34,8 @@ pub struct Story<'a> {
     pub customer_ref: Option<&'a str>,
     /// The record's name, where there is one.
     pub record: Option<&'a str>,
+    /// Until when it must be done, where it has a deadline.
+    pub due: Option<Timestamp>,
 }
 
 /// How many changed inputs are named.
@@ -47,32 +50,34 @@ pub fn report(
     now: Timestamp,
 ) -> OffboardingStatus {
     let finished = matches!(story.next, Next::Finished(_));
+    let finished_at = finished.then(|| previous.finished_at.or(closed_at(story.facts)).unwrap_or(now));
     let plan =
         story.planned.map(|planned| plan_status(planned, previous, now)).or_else(|| previous.plan.clone());
     OffboardingStatus {
         observed_generation: generation,
         phase: phase(story).to_string(),
         finished,
-        finished_at: finished.then(|| previous.finished_at.or(closed_at(story.facts)).unwrap_or(now)),
+        finished_at,
         waiting_for: Some(sentence(story.next, story.provider)),
         waiting_until: until(story.next),
+        due: story.due,
         result: result(story).map(|result| result.to_string()),
         plan,
         targets: vec![target_status(story)],
         targets_done: Some(format!("{}/1", usize::from(target_state(story) == TargetState::Done))),
-        conditions: conditions(story, generation, previous, now),
+        conditions: conditions(story, finished_at, generation, previous, now),
         unknown: previous.unknown.clone(),
     }
 }
 
 fn conditions(
     story: &Story,
+    finished_at: Option<Timestamp>,
     generation: i64,
     previous: &OffboardingStatus,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let tell = |(type_, reporter): &(ConditionType, Reporter)| {
-        let Verdict(status, reason, message) = reporter(story);
+    let tell = |(type_, Verdict(status, reason, message)): (ConditionType, Verdict)| {
         let is_documented =
             |(truth, reasons): &(Truth, &[Reason])| *truth == status && reasons.contains(&reason);
         debug_assert!(type_.reasons().iter().any(is_documented), "{type_} is {status} because of {reason}");
@@ -86,7 +91,10 @@ fn conditions(
         }
         .told(&previous.conditions)
     };
-    CONDITIONS.iter().map(tell).collect()
+    let told = CONDITIONS.iter().map(|(type_, reporter)| (*type_, reporter(story)));
+    // The only one that the passing of time changes.
+    let overdue = (ConditionType::Overdue, overdue(story.due, finished_at, now));
+    told.chain([overdue]).map(tell).collect()
 }
 
 fn plan_status(planned: &Planned, previous: &OffboardingStatus, now: Timestamp) -> PlanStatus {
@@ -221,7 +229,12 @@ fn last_error<'a>(story: &Story<'a>) -> Option<&'a Failure> {
 
 /// The status of a request whose spec can never be carried out: it names what is wrong.
 #[must_use]
-pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> OffboardingStatus {
+pub fn refused(
+    generation: i64,
+    invalid: super::InvalidSpec,
+    due: Option<Timestamp>,
+    now: Timestamp,
+) -> OffboardingStatus {
     let next = Next::from(invalid);
     let story = Story {
         target: "",
@@ -232,6 +245,7 @@ pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> 
         declared: None,
         customer_ref: None,
         record: None,
+        due,
     };
     let status = report(&story, generation, &OffboardingStatus::default(), now);
     OffboardingStatus { waiting_for: Some(invalid.to_string()), targets: Vec::new(), ..status }
