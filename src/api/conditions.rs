@@ -78,7 +78,7 @@ words! {
         Idle = "Nothing is going on at the moment.",
         // Stalled
         InvalidSpec = "The spec can never be carried out; create another request.",
-        ProviderNotFound = "The OffboardingProvider is not there, or not for this namespace.",
+        ProviderNotFound = "The provider object is not there, or not for this namespace.",
         ModeNotAllowed = "The provider object does not allow this mode, or the customer is not in a state for it.",
         CustomerNotFound = "The provider does not know the customer; check the id, or accept it with `acceptAbsent: true`.",
         InstallationKeyLost = "The key that records are named with is gone or another one; restore it.",

@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, Environment, Finality, FromSecret, Mode, Phase,
+    Condition, Environment, Finality, FromSecret, Mode, Phase, ProviderKind,
     rules::{self, immutable, immutable_optional},
     words::words,
 };
@@ -170,20 +170,23 @@ pub struct Target {
     /// Your name for this place, a DNS label, for example `billing`. It appears in logs: no personal data.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The OffboardingProvider, in the same namespace.
+    /// The provider object.
     pub provider_ref: ProviderRef,
     /// `Soft` deactivates, `Hard` deletes; one of the provider's `allowedModes`. May be left out where that has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
 }
 
-/// Names an OffboardingProvider in the same namespace.
+/// Names an OffboardingProvider in the same namespace, or a ClusterOffboardingProvider that allows this namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::object_name("name"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderRef {
-    /// Name of the OffboardingProvider, for example `revolv3`.
+    /// `OffboardingProvider` (the default) or `ClusterOffboardingProvider`.
+    #[serde(default)]
+    pub kind: ProviderKind,
+    /// Name of the provider object, for example `revolv3`.
     #[schemars(length(max = 253))]
     pub name: String,
 }

@@ -8,7 +8,7 @@ use std::{fmt::Debug, time::Duration};
 use kube::{
     Api, Client, Resource,
     api::{ListParams, ObjectMeta, PostParams},
-    core::{DynamicObject, NamespaceResourceScope, ObjectList, Request},
+    core::{ClusterResourceScope, DynamicObject, NamespaceResourceScope, ObjectList, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -78,6 +78,17 @@ impl ApiServer {
         within(api.get_opt(name)).await
     }
 
+    /// One object that is in no namespace, live.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn get_of_cluster<K>(&self, name: &str) -> Result<Option<K>, ApiError>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        within(Api::<K>::all(self.client.clone()).get_opt(name)).await
+    }
+
     /// Any object of a kind in a namespace, where there is one, whether it can be understood or not; lists one at most.
     ///
     /// # Errors
@@ -119,7 +130,20 @@ impl ApiServer {
         self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
     }
 
-    async fn send<K: Namespaced>(
+    /// The same for an object that is in no namespace.
+    ///
+    /// # Errors
+    /// As `replace`.
+    pub async fn replace_status_of_cluster<K>(&self, object: &K) -> Result<K, ApiError>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Debug + DeserializeOwned + Serialize,
+    {
+        let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
+        let request = Request::new(K::url_path(&(), None));
+        self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
+    }
+
+    async fn send<K: DeserializeOwned>(
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<K, ApiError> {

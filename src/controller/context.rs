@@ -19,10 +19,11 @@ use super::{
     error::Backoff,
     events::Events,
     installation::Installation,
+    provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord},
+    api::{CustomerOffboarding, OffboardingRecord},
     domain::Moment,
     metrics::Metrics,
 };
@@ -50,7 +51,7 @@ pub struct Context {
     pub installation: Installation,
     pub records: Records,
     pub requests: Store<CustomerOffboarding>,
-    pub providers: Store<OffboardingProvider>,
+    pub providers: ProviderObjects,
     pub connections: Connections,
     pub backoff: Backoff,
     /// Sends in flight: nothing cancels them, and the process ends after them.
@@ -61,8 +62,6 @@ pub struct Context {
     pub events: Events,
     /// Requests that are to be looked at again, told by something else than their watch.
     pub wake_requests: mpsc::UnboundedSender<ObjectRef<CustomerOffboarding>>,
-    /// Provider objects whose state may have changed.
-    pub wake_providers: mpsc::UnboundedSender<ObjectRef<OffboardingProvider>>,
     /// Open records whose request is gone.
     pub wake_records: mpsc::UnboundedSender<ObjectRef<OffboardingRecord>>,
     /// Set once every cache holds what there is.
@@ -88,17 +87,14 @@ impl Context {
     /// Has a provider object looked at again, where its circuit or pause is not what was last told.
     pub fn provider_may_have_changed(&self, connection: &Connection) {
         if connection.limiter_is_news() {
-            let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
-            let _ = self.wake_providers.send(object);
+            self.providers.wake(&ProviderKey::of(&connection.facts));
         }
     }
 
     /// Has a provider object looked at that cannot be used: it says so then, and looks again until everything can go on.
     pub fn provider_is_unusable(&self, connection: &Connection) {
         if self.connections.was_ready(&connection.facts.uid) {
-            let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
-            // Nobody listens only once the process ends.
-            let _ = self.wake_providers.send(object);
+            self.providers.wake(&ProviderKey::of(&connection.facts));
         }
     }
 

@@ -139,7 +139,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             }
             Blocked::Checks(_) => return Some(intervals.recheck),
             Blocked::Refused { until, .. } => left(*until, now),
-            Blocked::ProviderNotFound
+            Blocked::ProviderNotFound(_)
             | Blocked::ModeNotAllowed(_)
             | Blocked::InstallationKeyLost
             | Blocked::RecordCorrupted

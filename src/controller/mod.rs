@@ -11,6 +11,7 @@ mod installation;
 mod observe;
 mod orphan;
 mod perform;
+mod provider_kinds;
 mod provider_object;
 mod reconcile;
 mod records;

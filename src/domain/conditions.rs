@@ -77,7 +77,7 @@ fn stalled(story: &Story) -> Verdict {
             _ => None,
         },
         Next::Stop(blocked) => match blocked {
-            Blocked::ProviderNotFound => Some(Reason::ProviderNotFound),
+            Blocked::ProviderNotFound(_) => Some(Reason::ProviderNotFound),
             Blocked::ModeNotAllowed(_) => Some(Reason::ModeNotAllowed),
             Blocked::InstallationKeyLost => Some(Reason::InstallationKeyLost),
             Blocked::RecordCorrupted => Some(Reason::RecordCorrupted),

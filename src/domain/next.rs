@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Failure, Fingerprint, InvalidSpec, LookWord, Planned};
-use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, UsedApproval};
+use crate::api::{Mode, OffboardingResult, ProviderKind, ProviderReason, Reason, UsedApproval};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -102,7 +102,8 @@ pub enum Waiting {
 /// A stop that something or somebody must clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    ProviderNotFound,
+    /// Not there, or not for this namespace; of this kind.
+    ProviderNotFound(ProviderKind),
     ModeNotAllowed(ModeProblem),
     InstallationKeyLost,
     RecordCorrupted,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{CheckSeen, Control, Declared, InvalidSpec, Look};
-use crate::api::{CheckOverride, Environment, Mode, ProviderReason};
+use crate::api::{CheckOverride, Environment, Mode, ProviderKind, ProviderReason};
 
 /// What was seen in one turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum ProviderSeen {
 /// A usable provider object, as plain facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderFacts {
+    pub kind: ProviderKind,
+    /// Empty for one of the cluster.
     pub namespace: String,
     pub name: String,
     pub uid: String,

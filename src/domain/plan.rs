@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::api::{CustomerOffboardingSpec, Mode, RequestReason, SecretKeyRef};
+use crate::api::{CustomerOffboardingSpec, Mode, ProviderKind, RequestReason, SecretKeyRef};
 
 /// The customer's id, as it is sent to the provider. Prints its type only.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -63,7 +63,9 @@ pub struct Plan {
     pub customer: CustomerSource,
     /// The target's name.
     pub target: String,
-    /// Name of the provider object, in the request's namespace.
+    /// Kind of the provider object: of the request's namespace, or of the cluster.
+    pub provider_kind: ProviderKind,
+    /// Name of the provider object.
     pub provider: String,
     /// What was asked for; `None` where the provider's only mode is meant.
     pub mode: Option<Mode>,
@@ -118,6 +120,7 @@ impl Plan {
             },
             customer,
             target: target.name.clone(),
+            provider_kind: target.provider_ref.kind,
             provider: target.provider_ref.name.clone(),
             mode: target.mode,
             accept_absent: *accept_absent,

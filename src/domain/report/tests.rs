@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderReason},
+    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderKind, ProviderReason},
     domain::{
         Cause, CauseWord, Class, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts,
         RecordProblem, fixtures::*,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use offboarding::{
-    api::{ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, WhenPresent},
+    api::{ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, ProviderKind, WhenPresent},
     domain::{
         Cause, Class, Control, CustomerId, CustomerSeen, CustomerSource, Declared, Facts, Failure,
         Fingerprint, GoneSince, Live, Look, Memory, Moment, Next, Observation, Order as DomainOrder, Outcome,
@@ -221,6 +221,7 @@ fn plan(request: u8, asked: Asked) -> Plan {
         },
         customer: CustomerSource::Literal(CustomerId::new("90017".to_owned())),
         target: "billing".to_owned(),
+        provider_kind: ProviderKind::OffboardingProvider,
         provider: "acme-pay".to_owned(),
         mode: None,
         accept_absent: request == 2,
@@ -236,6 +237,7 @@ fn provider(kind: Kind, place: Place) -> ProviderFacts {
         Kind::Unobservable | Kind::Soft => (Finality::SoftDelete, ErasureScope::None),
     };
     ProviderFacts {
+        kind: ProviderKind::OffboardingProvider,
         namespace: "team".to_owned(),
         name: "acme-pay".to_owned(),
         uid: "provider-1".to_owned(),
