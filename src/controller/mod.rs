@@ -19,7 +19,7 @@ mod run;
 mod save;
 mod secrets;
 
-pub use api_server::{ApiError, ApiServer};
+pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
 pub use context::{Context, Shared, Timing};
 pub use error::Error;
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};

@@ -140,7 +140,7 @@ impl ProviderKey {
                 found.map(|object| Arc::new(object).into())
             }
             ProviderKind::ClusterOffboardingProvider => {
-                let found: Option<ClusterOffboardingProvider> = api.get_of_cluster(&self.name).await?;
+                let found: Option<ClusterOffboardingProvider> = api.get_cluster(&self.name).await?;
                 found.map(|object| Arc::new(object).into())
             }
         })
