@@ -50,6 +50,7 @@ words! {
         Verified = "The customer was seen gone after the deletion.",
         DataErased = "All personal data is gone at the provider.",
         Waiting = "It waits, and nothing is wrong; the message says for what.",
+        Overdue = "The deadline has passed. It hurries nothing; a finished request is judged by when it ended.",
     }
 }
 
@@ -81,7 +82,7 @@ words! {
         InvalidGraph = "`dependsOn` goes in a circle, or names no target.",
         ApprovalPolicyMissing = "An admission policy is not as shipped, so nothing proves who agreed; install it again, then approve again.",
         Denied = "Somebody denied the request; cancel it, or have the denial deleted by its author.",
-        ProviderNotFound = "The OffboardingProvider is not there, or not for this namespace.",
+        ProviderNotFound = "The provider object is not there, or not for this namespace.",
         ModeNotAllowed = "The provider object does not allow this mode, or the customer is not in a state for it.",
         CustomerNotFound = "The provider does not know the customer; check the id, or accept it with `acceptAbsent: true`.",
         InstallationKeyLost = "The key that records are named with is gone or another one; restore it.",
@@ -143,6 +144,11 @@ words! {
         RateLimited = "The provider asked for a pause.",
         Settling = "An earlier call or write may still take effect at the provider.",
         NotWaiting = "It waits for nothing.",
+        // Overdue
+        DeadlinePassed = "`status.due` has passed, or had passed when it ended.",
+        DeadlineNear = "Less than 7 days are left.",
+        InTime = "`status.due` is further away, or it ended before.",
+        NoDeadline = "`spec.request.regime` is left out or None.",
     }
 }
 
@@ -305,6 +311,9 @@ impl ConditionType {
                 ),
                 (False, &[R::NotWaiting]),
             ],
+            ConditionType::Overdue => {
+                &[(True, &[R::DeadlinePassed]), (False, &[R::DeadlineNear, R::InTime, R::NoDeadline])]
+            }
         }
     }
 }

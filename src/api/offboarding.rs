@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, Environment, Finality, FromSecret, Mode, Phase,
+    Condition, Environment, Finality, FromSecret, Mode, Phase, ProviderKind,
     rules::{self, immutable, immutable_optional},
     words::words,
 };
@@ -40,11 +40,13 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Until", type_ = "string", json_path = ".status.waitingUntil"),
+    printcolumn(name = "Due", type_ = "string", json_path = ".status.due"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsDone"),
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(self.spec.customer.id) || type(self.spec.customer.id) != string || (self.metadata.name != self.spec.customer.id.lowerAscii() && (self.spec.customer.id.size() < 6 || !self.metadata.name.contains(self.spec.customer.id.lowerAscii())))")
-        .message("metadata.name must not contain the customer id: names appear in logs and events")
+        .message("metadata.name must not contain the customer id: names appear in logs and events"),
+    validation = not_earlier_once_approved()
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = immutable("customer"))]
@@ -81,6 +83,18 @@ pub struct CustomerOffboardingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub not_before: Option<Timestamp>,
+}
+
+/// On the root, because the answer stands in the status: people agreed to a deletion that is not to happen before that moment.
+fn not_earlier_once_approved() -> Rule {
+    Rule::new(
+        "!has(oldSelf.spec.notBefore) || (has(self.spec.notBefore) && self.spec.notBefore >= oldSelf.spec.notBefore) || \
+         !has(oldSelf.status) || !has(oldSelf.status.conditions) || \
+         !oldSelf.status.conditions.exists(c, c.type == 'Approved' && c.status == 'True' && c.reason == 'QuorumReached')",
+    )
+    .message("must not be moved to earlier or removed after people agreed to the plan; a later moment is accepted, and so is `cancel: true` with a new CustomerOffboarding")
+    .reason(RuleReason::FieldValueForbidden)
+    .field_path(".spec.notBefore")
 }
 
 impl CustomerOffboarding {
@@ -125,6 +139,9 @@ fn text_or_number(_: &mut SchemaGenerator) -> Schema {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::text("reference", "^[A-Za-z0-9][A-Za-z0-9._:/#-]*$",
     "must start with a letter or digit and contain only letters, digits and `._:/#-`, such as DSR-4711; no personal data"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.regime) || self.regime != 'Custom' || has(self.dueBy)", "must be set when `regime` is Custom"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.dueBy) || (has(self.regime) && self.regime == 'Custom')",
+    "must be left out unless `regime` is Custom: GDPR and CCPA are counted from `receivedAt`"))]
 pub struct RequestDetails {
     /// `ErasureRequest`, `ContractEnd`, `Fraud`, `TestData` or `Other`. Selectable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +150,25 @@ pub struct RequestDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub reference: Option<String>,
+    /// When you received it, for example `2026-11-20T16:30:00Z`; its creation by default. Deadlines are counted from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub received_at: Option<Timestamp>,
+    /// Which deadline holds: `GDPR` (one calendar month), `CCPA` (45 days), `Custom` (`dueBy`) or `None`, the default. It is told
+    /// in `status.due` and the condition Overdue, and hurries nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regime: Option<Regime>,
+    /// The deadline where `regime` is Custom; with another one it must be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due_by: Option<Timestamp>,
+}
+
+words! {
+    /// Which law sets the deadline.
+    #[derive(schemars::JsonSchema)]
+    #[schemars(inline)]
+    Regime { GDPR, CCPA, Custom, None }
 }
 
 words! {
@@ -150,7 +186,7 @@ pub struct Target {
     /// Your name for this place, a DNS label, for example `billing`. It appears in logs: no personal data.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The OffboardingProvider, in the same namespace.
+    /// The provider object.
     pub provider_ref: ProviderRef,
     /// `Soft` deactivates, `Hard` deletes; one of the provider's `allowedModes`. May be left out where that has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,13 +201,16 @@ pub struct Target {
     pub depends_on: Vec<String>,
 }
 
-/// Names an OffboardingProvider in the same namespace.
+/// Names an OffboardingProvider in the same namespace, or a ClusterOffboardingProvider that allows this namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::object_name("name"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderRef {
-    /// Name of the OffboardingProvider, for example `revolv3`.
+    /// `OffboardingProvider` (the default) or `ClusterOffboardingProvider`.
+    #[serde(default)]
+    pub kind: ProviderKind,
+    /// Name of the provider object, for example `revolv3`.
     #[schemars(length(max = 253))]
     pub name: String,
 }
@@ -205,6 +244,10 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub waiting_until: Option<Timestamp>,
+    /// Until when it must be done by `spec.request.regime`; the condition Overdue says how it stands to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due: Option<Timestamp>,
     /// How it ended: Erased, ErasedWithRetention, Deactivated, Unverified, AlreadyAbsent, Cancelled, PartiallyDone or Failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -221,7 +264,8 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub targets_done: Option<String>,
-    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting.
+    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting,
+    /// Overdue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

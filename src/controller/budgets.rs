@@ -204,7 +204,7 @@ impl Budgets {
             let of_account =
                 if account == EVERY_ACCOUNT { String::new() } else { format!(",spec.account={account}") };
             let selector = format!("spec.day={day}{of_account}");
-            let records: Vec<OffboardingRecord> = self.api.list(Some(&self.namespace), &selector).await?;
+            let records: Vec<OffboardingRecord> = self.api.list_where(&self.namespace, &selector).await?;
             for attempt in records.iter().flat_map(|record| &record.spec.attempts) {
                 if may_have_left(attempt) {
                     sent.insert(attempt.id.clone(), attempt.sent_at.unwrap_or(attempt.intent_at));

@@ -111,7 +111,7 @@ impl Known {
 
 /// What is said about a request now, in one list of its namespace.
 pub async fn live(api: &ApiServer, namespace: &str, request_uid: &str) -> ApprovalsSeen {
-    let listed: Result<Vec<OffboardingApproval>, ApiError> = api.list(Some(namespace), "").await;
+    let listed: Result<Vec<OffboardingApproval>, ApiError> = api.list(namespace).await;
     let Ok(listed) = listed else { return ApprovalsSeen::Unread };
     let about = |object: &OffboardingApproval| {
         let items = object.spec.items.iter().filter(|item| item.uid == request_uid);

@@ -24,10 +24,11 @@ use super::{
     holds::Holds,
     installation::Installation,
     lease::Leadership,
+    provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord},
+    api::{CustomerOffboarding, OffboardingRecord},
     domain::{Moment, PolicyState},
     metrics::Metrics,
 };
@@ -62,7 +63,7 @@ pub struct Context {
     /// The admission policies as they were last read.
     pub policies: RwLock<PolicyState>,
     pub requests: Store<CustomerOffboarding>,
-    pub providers: Store<OffboardingProvider>,
+    pub providers: ProviderObjects,
     pub connections: Connections,
     pub backoff: Backoff,
     /// Sends in flight: nothing cancels them, and the process ends after them.
@@ -75,8 +76,6 @@ pub struct Context {
     pub retries: Mutex<HashMap<String, String>>,
     /// Requests that are to be looked at again, told by something else than their watch.
     pub wake_requests: mpsc::UnboundedSender<ObjectRef<CustomerOffboarding>>,
-    /// Provider objects whose state may have changed.
-    pub wake_providers: mpsc::UnboundedSender<ObjectRef<OffboardingProvider>>,
     /// Open records whose request is gone.
     pub wake_records: mpsc::UnboundedSender<ObjectRef<OffboardingRecord>>,
     /// Set once every cache holds what there is.
@@ -102,17 +101,14 @@ impl Context {
     /// Has a provider object looked at again, where its circuit or pause is not what was last told.
     pub fn provider_may_have_changed(&self, connection: &Connection) {
         if connection.limiter_is_news() {
-            let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
-            let _ = self.wake_providers.send(object);
+            self.providers.wake(&ProviderKey::of(&connection.facts));
         }
     }
 
     /// Has a provider object looked at that cannot be used: it says so then, and looks again until everything can go on.
     pub fn provider_is_unusable(&self, connection: &Connection) {
         if self.connections.was_ready(&connection.facts.uid) {
-            let object = ObjectRef::new(&connection.facts.name).within(&connection.facts.namespace);
-            // Nobody listens only once the process ends.
-            let _ = self.wake_providers.send(object);
+            self.providers.wake(&ProviderKey::of(&connection.facts));
         }
     }
 
@@ -152,9 +148,7 @@ impl Context {
     /// Has everything looked at again that is not finished: after something that all of it waited for, the key or the lease.
     pub fn wake_all(&self) {
         self.wake(self.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
-        for provider in self.providers.state() {
-            let _ = self.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
-        }
+        self.providers.wake_all();
         for record in self.records.open() {
             let _ = self.wake_records.send(record);
         }

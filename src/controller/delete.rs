@@ -24,10 +24,12 @@ use super::{
     holds,
     observe::look_of,
     perform::{Performed, later},
-    policies, secrets,
+    policies,
+    provider_kinds::ProviderKey,
+    secrets,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RecordProvider, RecordRequest},
+    api::{CustomerOffboarding, OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
         ApprovalsSeen, BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen,
         CustomerSource, Failure, Live, Next, Observation, Order, Outcome, Plan, PolicyState, ProviderSeen,
@@ -376,10 +378,12 @@ impl Errand {
 
     async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
         let facts = &self.connection.facts;
-        let Ok(found) = self.ctx.api.get::<OffboardingProvider>(&facts.namespace, &facts.name).await else {
+        let Ok(found) = ProviderKey::of(facts).read(&self.ctx.api).await else {
             return (ProviderSeen::Found(Box::new(facts.clone())), None);
         };
-        let Some(found) = found else { return (ProviderSeen::NotFound, None) };
+        let Some(found) = found.filter(|found| found.serves(&self.request.namespace)) else {
+            return (ProviderSeen::NotFound, None);
+        };
         let credential = credentials_of(&self.ctx, &found, &self.connection, &self.keys).await;
         let seen = match self.ctx.connections.of(&found).await {
             Ok(connection) => ProviderSeen::Found(Box::new(connection.facts.clone())),

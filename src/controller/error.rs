@@ -155,7 +155,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             }
             Blocked::Checks(_) => return Some(intervals.recheck),
             Blocked::Refused { until, .. } => left(*until, now),
-            Blocked::ProviderNotFound
+            Blocked::ProviderNotFound(_)
             | Blocked::ModeNotAllowed(_)
             | Blocked::InstallationKeyLost
             | Blocked::RecordCorrupted
@@ -177,7 +177,7 @@ fn is_unanswered(blocker: &Blocker) -> bool {
 }
 
 /// A little later than the moment itself, so that the wait is over when we wake.
-fn left(until: Timestamp, now: Timestamp) -> Duration {
+pub fn left(until: Timestamp, now: Timestamp) -> Duration {
     let left = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
     left + Duration::from_millis(20)
 }

@@ -87,7 +87,7 @@ impl Holds {
 
 /// All holds now, in one list.
 pub async fn live(api: &ApiServer, operator_namespace: &str, keys: &Keys) -> HoldsSeen {
-    let Ok(objects) = api.list::<CustomerHold>(None, "").await else { return HoldsSeen::Unread };
+    let Ok(objects) = api.list_all::<CustomerHold>().await else { return HoldsSeen::Unread };
     let mut seen = Vec::with_capacity(objects.len());
     for object in &objects {
         seen.push(hold_of(api, operator_namespace, Some(keys), object).await);

@@ -294,7 +294,7 @@ impl Elector {
         tracing::info!("leading");
         self.ctx.metrics.leads(true);
         self.ctx.budgets.count_again();
-                self.ctx.wake_all();
+        self.ctx.wake_all();
     }
 
     /// A lease that was not renewed in time.

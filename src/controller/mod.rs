@@ -18,6 +18,7 @@ mod orphan;
 mod people;
 mod perform;
 mod policies;
+mod provider_kinds;
 mod provider_object;
 mod reconcile;
 mod records;
@@ -25,7 +26,7 @@ mod run;
 mod save;
 mod secrets;
 
-pub use api_server::{ApiError, ApiServer};
+pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
 pub use context::{Context, Shared, Timing};
 pub use error::Error;
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};

@@ -2,19 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
 
 use super::{
     cases::Cases,
     context::Shared,
-    error::{Error, Intervals, wake},
+    error::{Error, Intervals, left, wake},
     observe::{Kept, observe},
     perform::{Performed, perform},
-    save::{put, save},
+    save::{due_of, put, save},
 };
 use crate::{
     api::CustomerOffboarding,
-    domain::{Blocked, Decisions, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all},
+    domain::{
+        Blocked, Decisions, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all, next_change,
+        refused,
+    },
     failpoint,
 };
 
@@ -44,7 +48,7 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     save(&ctx, &object, &cases, &decisions).await?;
     failpoint!("reconcile.done");
     Ok(with_the_owner(&ctx, &object, &cases, &decisions)
-        .unwrap_or_else(|| next_pass(&ctx, &cases, &decisions, &uid)))
+        .unwrap_or_else(|| next_pass(&ctx, &cases, &decisions, &uid, due_of(&object))))
 }
 
 /// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
@@ -95,8 +99,14 @@ async fn may_be_told(ctx: &Shared, cases: &mut Cases, next: &Next) -> bool {
     !matches!(next, Next::Finished(_)) || cases.are_unchanged(ctx).await
 }
 
-/// When to come again: as soon as any of the targets needs it.
-pub fn next_pass(ctx: &Shared, cases: &Cases, decisions: &Decisions, object: &str) -> Action {
+/// When to come again: as soon as any of the targets needs it, or a deadline alone changes the status.
+pub fn next_pass(
+    ctx: &Shared,
+    cases: &Cases,
+    decisions: &Decisions,
+    object: &str,
+    due: Option<Timestamp>,
+) -> Action {
     if let Next::Finished(_) = &decisions.next {
         for case in &cases.each {
             if let Some(name) = &case.record_name {
@@ -114,7 +124,11 @@ pub fn next_pass(ctx: &Shared, cases: &Cases, decisions: &Decisions, object: &st
     }
     let now = ctx.now().wall;
     let waits = cases.each.iter().zip(&decisions.each);
-    let soonest = waits.filter_map(|(case, next)| wake(next, intervals(&case.provider), backoff, now)).min();
+    let told_anew = next_change(due, now).map(|at| left(at, now));
+    let soonest = waits
+        .filter_map(|(case, next)| wake(next, intervals(&case.provider), backoff, now))
+        .chain(told_anew)
+        .min();
     soonest.map_or_else(Action::await_change, Action::requeue)
 }
 
@@ -150,7 +164,7 @@ fn with_the_owner(
 /// A spec that an older schema let in and that can never be carried out.
 async fn refuse(ctx: &Shared, object: &CustomerOffboarding, invalid: InvalidSpec) -> Result<Action, Error> {
     let status =
-        crate::domain::refused(object.metadata.generation.unwrap_or_default(), invalid, (ctx.clock)());
+        refused(object.metadata.generation.unwrap_or_default(), invalid, due_of(object), (ctx.clock)());
     put(ctx, object, status).await?;
     Ok(Action::await_change())
 }

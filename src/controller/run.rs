@@ -26,7 +26,7 @@ use tokio::{sync::RwLock, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    api_server::{ApiServer, Namespaced},
+    api_server::ApiServer,
     budgets::Budgets,
     connection::Connections,
     consents::Consents,
@@ -36,11 +36,16 @@ use super::{
     holds::Holds,
     installation::Installation,
     lease::{Elector, Leadership, LeaseTiming},
-    orphan, people, provider_object, reconcile,
+    orphan, people,
+    provider_kinds::ProviderObjects,
+    provider_object, reconcile,
     records::Records,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RETRY_ANNOTATION},
+    api::{
+        ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord,
+        RETRY_ANNOTATION,
+    },
     domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
@@ -89,13 +94,20 @@ pub async fn run(
     let api = ApiServer::new(clients.calls.clone());
     let (requests, requests_writer) = reflector::store::<CustomerOffboarding>();
     let (providers, providers_writer) = reflector::store::<OffboardingProvider>();
+    let (cluster_providers, cluster_providers_writer) = reflector::store::<ClusterOffboardingProvider>();
     let (records, records_writer) = reflector::store::<OffboardingRecord>();
     let (wake_requests, requests_woken) = mpsc::unbounded_channel();
-    let (wake_providers, providers_woken) = mpsc::unbounded_channel();
+    let (wake_namespaced, providers_woken) = mpsc::unbounded_channel();
+    let (wake_cluster, cluster_providers_woken) = mpsc::unbounded_channel();
     let (wake_records, records_woken) = mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         records: Records::new(api.clone(), settings.operator_namespace.clone(), records.clone()),
-        connections: Connections::new(api.clone(), settings.egress.clone(), settings.timing),
+        connections: Connections::new(
+            api.clone(),
+            settings.operator_namespace.clone(),
+            settings.egress.clone(),
+            settings.timing,
+        ),
         api: api.clone(),
         operator_namespace: settings.operator_namespace.clone(),
         events: Events::new(clients.calls.clone(), &settings.process),
@@ -111,13 +123,17 @@ pub async fn run(
         policies: std::sync::RwLock::new(PolicyState::Unanswered),
         retries: std::sync::Mutex::default(),
         requests: requests.clone(),
-        providers: providers.clone(),
+        providers: ProviderObjects {
+            namespaced: providers.clone(),
+            cluster: cluster_providers.clone(),
+            wake_namespaced,
+            wake_cluster,
+        },
         backoff: Backoff::default(),
         sends: TaskTracker::new(),
         stopping: stopping.clone(),
         metrics: Metrics::default(),
         wake_requests,
-        wake_providers,
         wake_records,
         synced: AtomicBool::new(false),
     });
@@ -139,6 +155,13 @@ pub async fn run(
         .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
         .for_each(|_| async {});
 
+    let all = Api::all(watched.clone());
+    let cluster_provider_stream = watch(all, "", cluster_providers_writer, gone_provider(ctx.clone()));
+    let cluster_provider_controller =
+        controller_of(cluster_provider_stream, cluster_providers.clone(), cluster_providers_woken, &stopping)
+            .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
+            .for_each(|_| async {});
+
     let request_stream =
         watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
     let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
@@ -148,10 +171,12 @@ pub async fn run(
     let controllers = [
         tokio::spawn(record_controller),
         tokio::spawn(provider_controller),
+        tokio::spawn(cluster_provider_controller),
         tokio::spawn(request_controller),
     ];
     filled(&records, &stopping).await;
     filled(&providers, &stopping).await;
+    filled(&cluster_providers, &stopping).await;
     filled(&requests, &stopping).await;
     let nothing_in_flight = CancellationToken::new();
     let mut elector = None;
@@ -185,14 +210,14 @@ pub async fn run(
 }
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
-fn watch<K: Namespaced + DeserializeOwned + Send + Sync + 'static>(
+fn watch<K>(
     api: Api<DeserializeGuard<K>>,
     selector: &str,
     writer: Writer<K>,
     removed: impl Fn(&K) + Send + 'static,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
-    K::DynamicType: Eq + std::hash::Hash + Clone + Default,
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let config = match selector {
         "" => watcher::Config::default(),
@@ -319,7 +344,7 @@ fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
     move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
 }
 
-fn gone_provider(ctx: Shared) -> impl Fn(&OffboardingProvider) + Send + 'static {
+fn gone_provider<K: kube::Resource>(ctx: Shared) -> impl Fn(&K) + Send + 'static {
     move |provider| {
         if let Some(uid) = provider.uid() {
             ctx.connections.forget(&uid);

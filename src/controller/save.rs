@@ -1,11 +1,12 @@
 //! The only writer of a request's status: one PUT with uid and resourceVersion, and only where something changed.
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{api_server::version_of, case::Case, cases::Cases, context::Shared, error::Error};
 use crate::{
     api::{CustomerOffboarding, OffboardingStatus},
-    domain::{Decisions, Facts, Next, ProviderSeen, Story, TargetStory, report},
+    domain::{Decisions, Facts, Next, ProviderSeen, Story, TargetStory, due, report},
     failpoint,
 };
 
@@ -23,7 +24,7 @@ pub async fn save(
     let targets = cases.each.iter().zip(&facts).zip(&decisions.each);
     let targets = targets.map(|((case, facts), next)| target_story(case, facts, next, decisions)).collect();
     let provider = cases.each.get(decisions.speaker).map_or("", |case| case.plan.provider.as_str());
-    let story = Story::of(decisions, targets, provider);
+    let story = Story { due: due_of(object), ..Story::of(decisions, targets, provider) };
     let generation = object.metadata.generation.unwrap_or_default();
     let previous = object.status.clone().unwrap_or_default();
     let status = report(&story, generation, &previous, (ctx.clock)());
@@ -55,6 +56,12 @@ fn target_story<'a>(
         customer_ref: case.customer_ref.as_deref(),
         record: case.record_name.as_deref().filter(|_| matches!(facts, Facts::Mine(_))),
     }
+}
+
+/// Until when a request must be done.
+#[must_use]
+pub fn due_of(object: &CustomerOffboarding) -> Option<Timestamp> {
+    due(object.spec.request.as_ref(), object.metadata.creation_timestamp.as_ref().map(|created| created.0))
 }
 
 /// Stores a status over exactly the object that was read.

@@ -86,7 +86,7 @@ fn stalled(story: &Story) -> Verdict {
         Next::Stop(blocked) => match blocked {
             Blocked::Denied => Some(Reason::Denied),
             Blocked::ApprovalPolicyMissing(_) => Some(Reason::ApprovalPolicyMissing),
-            Blocked::ProviderNotFound => Some(Reason::ProviderNotFound),
+            Blocked::ProviderNotFound(_) => Some(Reason::ProviderNotFound),
             Blocked::ModeNotAllowed(_) => Some(Reason::ModeNotAllowed),
             Blocked::InstallationKeyLost => Some(Reason::InstallationKeyLost),
             Blocked::RecordCorrupted => Some(Reason::RecordCorrupted),

@@ -124,7 +124,7 @@ fn did_nothing(facts: &Facts) -> bool {
 fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Result<&'a ProviderFacts, Next> {
     let provider = match &seen.provider {
         ProviderSeen::Found(provider) => provider,
-        ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound)),
+        ProviderSeen::NotFound => return Err(Next::Stop(Blocked::ProviderNotFound(plan.provider_kind))),
         ProviderSeen::Unusable(reason) => return Err(Next::Wait(Waiting::ProviderUnusable(*reason))),
     };
     mode_to_look_in(plan, facts, provider).map_err(not_allowed)?;

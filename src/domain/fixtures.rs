@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::api::{
-    ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, OffboardingResult, Reason,
-    WhenPresent,
+    ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, OffboardingResult, ProviderKind,
+    Reason, WhenPresent,
 };
 
 pub const LAG: Duration = Duration::from_secs(60);
@@ -31,6 +31,7 @@ pub fn plan(wish: Wish) -> Plan {
         wish,
         customer: CustomerSource::Literal(CustomerId::new("90017".to_owned())),
         target: "billing".to_owned(),
+        provider_kind: ProviderKind::OffboardingProvider,
         provider: "acme-pay".to_owned(),
         mode: None,
         depends_on: Vec::new(),
@@ -43,6 +44,7 @@ pub fn plan(wish: Wish) -> Plan {
 /// Deletes for good, and shows it.
 pub fn hard() -> ProviderFacts {
     ProviderFacts {
+        kind: ProviderKind::OffboardingProvider,
         namespace: "team".to_owned(),
         name: "acme-pay".to_owned(),
         uid: "provider-1".to_owned(),

@@ -5,6 +5,7 @@ mod conditions;
 mod consent;
 mod decide;
 mod declared;
+mod due;
 mod facts;
 mod failure;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use consent::{
 };
 pub use decide::{decide, without_a_look};
 pub use declared::Declared;
+pub use due::{due, next_change};
 pub use facts::{AUTH_PAUSE, Attempt, Closed, Earlier, Facts, MOST_ATTEMPTS, Record, RecordProblem};
 pub use failure::{Cause, CauseWord, Class, Failure};
 pub use gates::{AFTER_A_LOOK, BEFORE_A_LOOK, Gate, Gated};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Demands, Failure, Fingerprint, InvalidSpec, LookWord, Missing, Planned};
-use crate::api::{HoldType, Mode, OffboardingResult, ProviderReason, Reason, UsedApproval};
+use crate::api::{HoldType, Mode, OffboardingResult, ProviderKind, ProviderReason, Reason, UsedApproval};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -141,7 +141,8 @@ pub enum Waiting {
 /// A stop that something or somebody must clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    ProviderNotFound,
+    /// Not there, or not for this namespace; of this kind.
+    ProviderNotFound(ProviderKind),
     ModeNotAllowed(ModeProblem),
     InstallationKeyLost,
     RecordCorrupted,

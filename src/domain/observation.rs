@@ -49,6 +49,8 @@ pub enum ProviderSeen {
 /// A usable provider object, as plain facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderFacts {
+    pub kind: ProviderKind,
+    /// Empty for one of the cluster.
     pub namespace: String,
     pub name: String,
     pub uid: String,
@@ -74,11 +76,7 @@ impl ProviderFacts {
     /// The object's name, as holds name it.
     #[must_use]
     pub fn object_name(&self) -> ProviderName {
-        ProviderName {
-            kind: ProviderKind::OffboardingProvider,
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-        }
+        ProviderName { kind: self.kind, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 

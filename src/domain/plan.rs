@@ -5,7 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::order;
-use crate::api::{Customer, CustomerOffboardingSpec, Mode, RequestReason, SecretKeyRef, Target};
+use crate::api::{
+    Customer, CustomerOffboardingSpec, Mode, ProviderKind, RequestReason, SecretKeyRef, Target,
+};
 
 /// As many targets as a request may have.
 const MOST_TARGETS: usize = 32;
@@ -67,7 +69,9 @@ pub struct Plan {
     pub customer: CustomerSource,
     /// The target's name.
     pub target: String,
-    /// Name of the provider object, in the request's namespace.
+    /// Kind of the provider object: of the request's namespace, or of the cluster.
+    pub provider_kind: ProviderKind,
+    /// Name of the provider object.
     pub provider: String,
     /// What was asked for; `None` where the provider's only mode is meant.
     pub mode: Option<Mode>,
@@ -132,6 +136,7 @@ impl Plan {
                 wish,
                 customer: own.as_ref().map_or_else(|| Ok(customer.clone()), customer_of)?,
                 target: name.clone(),
+                provider_kind: provider_ref.kind,
                 provider: provider_ref.name.clone(),
                 mode: *mode,
                 depends_on: depends_on.clone(),

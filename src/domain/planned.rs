@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{CheckVerdict, Facts, Fingerprint, LookWord, Observation, Plan, ProviderFacts};
 use crate::api::{
-    Blocker, ConditionalDelete, ErasureScope, IdReuse, Mode, OffboardingResult, PlannedTarget, Reason,
-    ShortHash,
+    Blocker, ConditionalDelete, ErasureScope, IdReuse, Mode, OffboardingResult, PlannedTarget, ProviderKind,
+    Reason, ShortHash,
 };
 
 /// A target's part of the plan, made from one observation.
@@ -84,7 +84,7 @@ fn known_without_a_look(plan: &Plan, provider: &ProviderFacts, mode: Mode, custo
     json!({
         "name": plan.target,
         "customerRef": customer_ref,
-        "providerKind": "OffboardingProvider",
+        "providerKind": provider.kind.as_str(),
         "providerUid": provider.uid,
         "profileHash": provider.declared.profile_hash,
         "baseUrl": provider.base_url,
@@ -217,9 +217,13 @@ fn summary(plan: &Plan, provider: &ProviderFacts) -> String {
     } else {
         format!("; keeps {}", declared.retains.join(", "))
     };
+    let of_cluster = match provider.kind {
+        ProviderKind::OffboardingProvider => "",
+        ProviderKind::ClusterOffboardingProvider => "ClusterOffboardingProvider, ",
+    };
     let unattended = if provider.demands.required == 0 { "; no approval is required" } else { "" };
     format!(
-        "{}: {} at {} ({}, account {}), {does}{keeps}; nothing is exported{unattended}",
+        "{}: {} at {} ({of_cluster}{}, account {}), {does}{keeps}; nothing is exported{unattended}",
         plan.target, declared.operation, provider.name, provider.environment, provider.account
     )
 }

@@ -1,15 +1,21 @@
-//! Whether the admission policies that make an approval worth anything are in force.
+//! Whether the admission policies that make an approval mean something are in force.
 
 use jiff::Timestamp;
 
-/// The live admission policies, held against those that this operator was built with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the live policies and bindings are, compared with those that this operator comes with.
+///
+/// An approval says who agreed only because admission refused everybody else who would have said so: without that nothing
+/// is done on approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyState {
-    /// All as shipped; none is younger than `since`. An approval is worth nothing where it was created before that, or so soon
-    /// after that the policy may not have been in force yet.
-    AsShipped { since: Timestamp },
-    /// These are absent, altered, or may not be read.
+    /// All are as shipped.
+    AsShipped {
+        /// When the youngest of them came to be what it is. What was created before it, or within seconds after it, was judged by
+        /// nobody.
+        since: Timestamp,
+    },
+    /// These are not there, different, or cannot be read: kind and name of each, in the order in which they are shipped.
     Missing(Vec<String>),
-    /// The API server did not answer.
+    /// The API server did not answer: nobody knows.
     Unanswered,
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     Attempt, Blocked, Decisions, Declared, Effect, Facts, Failure, Next, Outcome, Waiting, WholePlan,
-    conditions::{CONDITIONS, Reporter, Verdict},
+    conditions::{CONDITIONS, Verdict},
+    due::overdue,
     sentence::sentence,
 };
 use crate::api::{
@@ -33,6 +34,8 @@ pub struct Story<'a> {
     pub approved_by: Option<&'a [UsedApproval]>,
     /// Something stands in the way, and somebody agreed that it is passed over.
     pub waived: bool,
+    /// Until when it must be done, where it has a deadline.
+    pub due: Option<Timestamp>,
 }
 
 /// What a status tells of one target.
@@ -68,6 +71,7 @@ impl<'a> Story<'a> {
             plan: decisions.plan.as_ref(),
             approved_by: decisions.approved_by.as_deref(),
             waived: decisions.waived,
+            due: None,
         }
     }
 }
@@ -85,36 +89,33 @@ pub fn report(
 ) -> OffboardingStatus {
     let finished = matches!(story.next, Next::Finished(_));
     let plan = story.plan.map(|plan| plan_status(plan, previous, now)).or_else(|| previous.plan.clone());
+    let finished_at = finished.then(|| previous.finished_at.or(closed_at(story)).unwrap_or(now));
     let done = story.targets.iter().filter(|target| target_state(target) == TargetState::Done).count();
     OffboardingStatus {
         observed_generation: generation,
         phase: phase(story).to_string(),
         finished,
-        finished_at: finished.then(|| previous.finished_at.or(closed_at(story)).unwrap_or(now)),
-        waiting_for: Some(words(story)),
+        finished_at,
+        waiting_for: Some(sentence(story.next, story.provider)),
         waiting_until: until(story.next),
+        due: story.due,
         result: result(story).map(|result| result.to_string()),
         plan,
         targets: story.targets.iter().map(target_status).collect(),
         targets_done: Some(format!("{done}/{}", story.targets.len())),
-        conditions: conditions(story, generation, previous, now),
+        conditions: conditions(story, finished_at, generation, previous, now),
         unknown: previous.unknown.clone(),
     }
 }
 
-/// The request's sentence.
-pub(super) fn words(story: &Story) -> String {
-    sentence(story.next, story.provider)
-}
-
 fn conditions(
     story: &Story,
+    finished_at: Option<Timestamp>,
     generation: i64,
     previous: &OffboardingStatus,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let tell = |(type_, reporter): &(ConditionType, Reporter)| {
-        let Verdict(status, reason, message) = reporter(story);
+    let tell = |(type_, Verdict(status, reason, message)): (ConditionType, Verdict)| {
         let is_documented =
             |(truth, reasons): &(Truth, &[Reason])| *truth == status && reasons.contains(&reason);
         debug_assert!(type_.reasons().iter().any(is_documented), "{type_} is {status} because of {reason}");
@@ -128,7 +129,10 @@ fn conditions(
         }
         .told(&previous.conditions)
     };
-    CONDITIONS.iter().map(tell).collect()
+    let told = CONDITIONS.iter().map(|(type_, reporter)| (*type_, reporter(story)));
+    // The only one that the passing of time changes.
+    let overdue = (ConditionType::Overdue, overdue(story.due, finished_at, now));
+    told.chain([overdue]).map(tell).collect()
 }
 
 fn plan_status(plan: &WholePlan, previous: &OffboardingStatus, now: Timestamp) -> PlanStatus {
@@ -292,7 +296,12 @@ fn last_error<'a>(story: &TargetStory<'a>) -> Option<&'a Failure> {
 
 /// The status of a request whose spec can never be carried out: it names what is wrong.
 #[must_use]
-pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> OffboardingStatus {
+pub fn refused(
+    generation: i64,
+    invalid: super::InvalidSpec,
+    due: Option<Timestamp>,
+    now: Timestamp,
+) -> OffboardingStatus {
     let next = Next::from(invalid);
     let story = Story {
         targets: Vec::new(),
@@ -303,6 +312,7 @@ pub fn refused(generation: i64, invalid: super::InvalidSpec, now: Timestamp) -> 
         plan: None,
         approved_by: None,
         waived: false,
+        due,
     };
     let status = report(&story, generation, &OffboardingStatus::default(), now);
     OffboardingStatus { waiting_for: Some(invalid.to_string()), ..status }

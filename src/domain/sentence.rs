@@ -7,7 +7,7 @@ use super::{
     Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, Missing, ModeProblem, Next, Waiting,
     WhyMissing,
 };
-use crate::api::{OffboardingResult, ProviderReason, Reason};
+use crate::api::{OffboardingResult, ProviderKind, ProviderReason, Reason};
 
 /// The sentence of the column `WAITING-FOR`; when finished, how it ended.
 #[must_use]
@@ -214,7 +214,9 @@ pub fn answer(failure: &Failure) -> String {
 
 fn stop(blocked: &Blocked, provider: &str) -> String {
     match blocked {
-        Blocked::ProviderNotFound => format!("provider '{provider}' is not available to this namespace; create the OffboardingProvider"),
+        Blocked::ProviderNotFound(kind) => {
+            format!("provider '{provider}' is not available to this namespace; {}", provider_wanted(*kind))
+        }
         Blocked::ModeNotAllowed(problem) => mode_problem(*problem, provider),
         Blocked::InstallationKeyLost => {
             "the installation key is missing or does not match the records; restore the Secret, no deletion starts before".to_owned()
@@ -254,6 +256,16 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
             format!("provider '{provider}' {what}; clear the cause there, the next try is at {}", moment(*until))
         }
         Blocked::AnswerInvalid(failure) => format!("provider '{provider}': {}", answer(failure)),
+    }
+}
+
+/// The same whether it is not there or not for this namespace: who may not use it is not told that it is there.
+fn provider_wanted(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::OffboardingProvider => "create the OffboardingProvider",
+        ProviderKind::ClusterOffboardingProvider => {
+            "a ClusterOffboardingProvider of this name must name it in `allowedNamespaces`"
+        }
     }
 }
 

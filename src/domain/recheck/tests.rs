@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     api::{CheckOverride, HoldType, ProviderReason},
-    domain::{NotPermitted, Effect, Facts, Next, ProviderFacts, fixtures::*, grant},
+    domain::{Effect, Facts, Next, NotPermitted, ProviderFacts, fixtures::*, grant},
 };
 
 /// An order, and everything as it was when it was given.

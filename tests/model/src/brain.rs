@@ -7,13 +7,13 @@ use std::{
 };
 
 use offboarding::{
-    api::{ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, WhenPresent},
+    api::{ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, ProviderKind, WhenPresent},
     domain::{
         ApprovalsSeen, BudgetLimits, BudgetSeen, Cause, Class, Control, CustomerId, CustomerSeen,
         CustomerSource, Declared, Demands, Facts, Failure, Fingerprint, GoneSince, HoldSeen, Live, Look,
         Memory, Moment, Next, Observation, Order as DomainOrder, Outcome, Part, Plan, Planned, PolicyState,
-        PresentSince, ProviderFacts, ProviderSeen, TIME_TO_LEAVE, Whole, WholePlan, Wish, decide, grant, mode_to_look_in,
-        nothing_changed, without_a_look,
+        PresentSince, ProviderFacts, ProviderSeen, TIME_TO_LEAVE, Whole, WholePlan, Wish, decide, grant,
+        mode_to_look_in, nothing_changed, without_a_look,
     },
 };
 
@@ -225,6 +225,7 @@ fn plan(request: u8, asked: Asked) -> Plan {
         },
         customer: CustomerSource::Literal(CustomerId::new("90017".to_owned())),
         target: "billing".to_owned(),
+        provider_kind: ProviderKind::OffboardingProvider,
         provider: "acme-pay".to_owned(),
         mode: None,
         depends_on: Vec::new(),
@@ -241,6 +242,7 @@ fn provider(kind: Kind, place: Place) -> ProviderFacts {
         Kind::Unobservable | Kind::Soft => (Finality::SoftDelete, ErasureScope::None),
     };
     ProviderFacts {
+        kind: ProviderKind::OffboardingProvider,
         namespace: "team".to_owned(),
         name: "acme-pay".to_owned(),
         uid: "provider-1".to_owned(),

@@ -202,7 +202,11 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Executing Deleting -Executing +Progressing . +PlanReady +NoBlockers +NotRequired . . . .",
         ),
         (
-            told(stop(Blocked::ProviderNotFound), Facts::None),
+            told(stop(Blocked::ProviderNotFound(ProviderKind::OffboardingProvider)), Facts::None),
+            "Blocked Blocked -Blocked -Idle +ProviderNotFound . . . . . . .",
+        ),
+        (
+            told(stop(Blocked::ProviderNotFound(ProviderKind::ClusterOffboardingProvider)), Facts::None),
             "Blocked Blocked -Blocked -Idle +ProviderNotFound . . . . . . .",
         ),
         (
