@@ -11,6 +11,7 @@ mod installation;
 mod observe;
 mod orphan;
 mod perform;
+pub mod policies;
 mod provider_object;
 mod reconcile;
 mod records;
