@@ -17,7 +17,7 @@ mod observe;
 mod orphan;
 mod people;
 mod perform;
-mod policies;
+pub mod policies;
 mod provider_kinds;
 mod provider_object;
 mod reconcile;

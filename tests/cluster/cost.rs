@@ -210,7 +210,7 @@ async fn what_is_finished_costs_a_restarted_operator_nothing() {
 }
 
 async fn finished_requests(story: &Story<'_>) {
-    let api = api(story, "CustomerOffboarding", story.namespace.name());
+    let api = api(story, "CustomerOffboarding", story.namespace.name()).await;
     each(|n| {
         let api = api.clone();
         async move {
@@ -233,7 +233,7 @@ async fn finished_requests(story: &Story<'_>) {
 }
 
 async fn closed_records(story: &Story<'_>) {
-    let api = api(story, "OffboardingRecord", "customer-offboarding");
+    let api = api(story, "OffboardingRecord", "customer-offboarding").await;
     each(|n| {
         let api = api.clone();
         async move {
@@ -266,9 +266,10 @@ async fn each<F: Future<Output = kube::Result<()>>>(make: impl Fn(usize) -> F) {
         .unwrap();
 }
 
-fn api(story: &Story<'_>, kind: &str, namespace: &str) -> Api<DynamicObject> {
+/// As somebody who may write what is the operator's.
+async fn api(story: &Story<'_>, kind: &str, namespace: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("offboarding.dev", "v1alpha1", kind));
-    Api::namespaced_with(story.client.clone(), namespace, &resource)
+    Api::namespaced_with(story.break_glass().await, namespace, &resource)
 }
 
 fn object(value: &Value) -> DynamicObject {

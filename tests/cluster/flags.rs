@@ -117,10 +117,7 @@ fn row_101_an_api_server_that_nobody_vouches_for_is_refused_but_on_the_loopback(
 #[tokio::test]
 async fn row_92_without_crds_the_operator_is_alive_not_ready_says_so_and_ends_when_it_is_told() {
     let plane = ControlPlane::start(Options::default()).await.unwrap();
-    plane
-        .apply(&std::fs::read_to_string(crate::stage::root().join("deploy/roles.yaml")).unwrap())
-        .await
-        .unwrap();
+    crate::stage::install(&plane).await.unwrap();
     let stage = Stage::start_early(plane, &[]).await;
     let says_so = |line: &str| line.contains("are the CRDs installed?");
     stage.operator.lock().await.wait_for_line(says_so, SOON).await.unwrap();

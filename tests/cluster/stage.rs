@@ -1,7 +1,6 @@
 //! The stage of the end-to-end tests: a real API server, the operator as its service account, and a sandbox for each story.
 
 use std::{
-    fs,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     time::Duration,
@@ -79,7 +78,7 @@ impl Stage {
         flags: &[&str],
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
-        plane.apply(&fs::read_to_string(root().join("deploy/roles.yaml")).unwrap()).await?;
+        install(&plane).await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])
@@ -130,6 +129,11 @@ impl Stage {
     pub async fn story(&self, name: &str) -> Story<'_> {
         Story::begin(self, name).await
     }
+}
+
+/// What users apply: rights, policies and personas.
+pub async fn install(plane: &ControlPlane) -> Result<(), Failure> {
+    plane.apply_path(&root().join("deploy")).await
 }
 
 /// Starts the operator and waits until its caches are filled, whether it leads or stands by.
