@@ -4,7 +4,7 @@
 //! lets somebody agree in another's name, and nobody would see it in the approval. So the whole spec is compared, with the
 //! fields that the server fills in, and what it came to be before it was as shipped does not count.
 
-use futures::{StreamExt as _, stream};
+use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
@@ -30,21 +30,22 @@ const NAMES: [&str; 4] = [
 const POLICY: &str = "ValidatingAdmissionPolicy";
 const BINDING: &str = "ValidatingAdmissionPolicyBinding";
 
-/// How many are asked for at once: all of them.
-const AT_ONCE: usize = 8;
-
 /// The policies and their bindings, read live.
 pub async fn live(api: &ApiServer) -> PolicyState {
     let shipped: Vec<Value> = serde_saphyr::from_slice_multiple(SHIPPED.as_bytes()).unwrap_or_default();
-    let asked = [POLICY, BINDING].into_iter().flat_map(|kind| NAMES.map(|name| (kind, name)));
-    let answers = stream::iter(asked.map(async |(kind, name)| {
-        let live = match kind {
-            POLICY => api.get_untyped::<ValidatingAdmissionPolicy>(name).await,
-            _ => api.get_untyped::<ValidatingAdmissionPolicyBinding>(name).await,
-        };
-        (format!("{kind} {name}"), judged(&shipped, kind, name, live))
-    }));
-    state_of(answers.buffered(AT_ONCE).collect().await)
+    let asked: Vec<(&'static str, &'static str)> =
+        [POLICY, BINDING].into_iter().flat_map(|kind| NAMES.map(|name| (kind, name))).collect();
+    let answers = asked.into_iter().map(|(kind, name)| ask(api, &shipped, kind, name));
+    state_of(join_all(answers).await)
+}
+
+/// One policy or binding, by its kind and name.
+async fn ask(api: &ApiServer, shipped: &[Value], kind: &'static str, name: &'static str) -> (String, Judged) {
+    let live = match kind {
+        POLICY => api.get_untyped::<ValidatingAdmissionPolicy>(name).await,
+        _ => api.get_untyped::<ValidatingAdmissionPolicyBinding>(name).await,
+    };
+    (format!("{kind} {name}"), judged(shipped, kind, name, live))
 }
 
 /// What is known of one object.
