@@ -22,7 +22,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::RwLock, sync::mpsc, time::Instant};
+use tokio::{sync::RwLock, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -178,16 +178,22 @@ pub async fn run(
     filled(&providers, &stopping).await;
     filled(&cluster_providers, &stopping).await;
     filled(&requests, &stopping).await;
-    let nothing_in_flight = CancellationToken::new();
-    let mut elector = None;
+    // Where the caches were never filled, no pass was ever made: there is nothing to wait for.
     if !stopping.is_cancelled() {
         ctx.synced.store(true, Ordering::Relaxed);
         tracing::info!("ready");
-        let competing = Elector::new(ctx.clone(), settings.lease).run(nothing_in_flight.clone());
-        elector = Some(tokio::spawn(competing));
+        lead_until_the_end(&ctx, settings.lease, controllers).await;
     }
+    serving.abort();
+    people.abort();
+    key.abort();
+}
 
-    stopping.cancelled().await;
+/// Competes for the lease until the process is to end and nothing is in flight any more.
+async fn lead_until_the_end(ctx: &Shared, lease: LeaseTiming, controllers: [JoinHandle<()>; 4]) {
+    let nothing_in_flight = CancellationToken::new();
+    let elector = tokio::spawn(Elector::new(ctx.clone(), lease).run(nothing_in_flight.clone()));
+    ctx.stopping.cancelled().await;
     tracing::info!("stopping: no more intents, waiting for sends in flight");
     let longest = ctx.timing.request_deadline + Duration::from_secs(10);
     let ended = async {
@@ -199,14 +205,11 @@ pub async fn run(
     ctx.sends.close();
     let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
     // A lease that is given back too early is worse than one that runs out.
-    if let (true, Some(elector)) = (drained, elector) {
+    if drained {
         nothing_in_flight.cancel();
         let _ = elector.await;
     }
     tracing::info!(drained, "stopped");
-    serving.abort();
-    people.abort();
-    key.abort();
 }
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
