@@ -25,6 +25,7 @@ async fn what_a_request_is_about_never_changes() -> Result<(), Failure> {
         ("acceptAbsent", "{acceptAbsent: true}"),
         ("request", "{request: {reason: Other}}"),
         ("request", "{request: {reference: null}}"),
+        ("request", "{request: {regime: GDPR}}"), // also: no deadline is put off
         ("request", "{request: null}"), // or it could be dropped now and added again with other words
     ] {
         let refused = server.patch(REQUESTS, "acme", &json!({ "spec": from_yaml(spec) })).await;
@@ -96,7 +97,7 @@ async fn an_account_stays_what_locks_and_budgets_hang_on() -> Result<(), Failure
     let server = Server::with_the_kinds("account").await?;
     server.create(PROVIDERS, &provider("revolv3")).await.unwrap();
     let refused = server.patch(PROVIDERS, "revolv3", &json!({ "spec": { "account": "acct-us" } })).await;
-    let why = "spec.account: Forbidden: is immutable: locks and budgets hang on it; create another OffboardingProvider instead";
+    let why = "spec.account: Forbidden: is immutable: locks and budgets hang on it; create another provider object instead";
     assert_eq!(refused, Err(why.to_owned()));
     for spec in [
         "{baseUrl: 'https://api.revolv3.com'}",
@@ -233,9 +234,17 @@ async fn kubectl_prints_what_a_person_wants_to_know() -> Result<(), Failure> {
         .lines()
         .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>())
         .collect();
-    assert_eq!(lines[0], ["NAME", "PHASE", "WAITING-FOR", "UNTIL", "TARGETS", "RESULT", "AGE"]);
-    let row = ["acme", "AwaitingApproval", "1 of 2 approvals", "2026-11-24T08:00:00Z", "0/1", "Erased"];
-    assert_eq!(lines[1][..6], row);
+    assert_eq!(lines[0], ["NAME", "PHASE", "WAITING-FOR", "UNTIL", "DUE", "TARGETS", "RESULT", "AGE"]);
+    let row = [
+        "acme",
+        "AwaitingApproval",
+        "1 of 2 approvals",
+        "2026-11-24T08:00:00Z",
+        "2026-12-20T16:30:00Z",
+        "0/1",
+        "Erased",
+    ];
+    assert_eq!(lines[1][..7], row);
 
     server.create(PROVIDERS, &provider("revolv3")).await.unwrap();
     let printed = kubectl(&["get", "cobp"]).succeed().await?;
@@ -279,6 +288,8 @@ async fn kubectl_explains_every_level() -> Result<(), Failure> {
         ("cobp.spec.approvals.maxValidity", "336h"),
         ("cobp.spec.customProfile.control.request.path", "{customer.id}"), // a field of a flattened struct
         ("cobp.spec.customProfile.delete.classify.as", "Indeterminate"),
+        ("ccobp.spec.allowedNamespaces", "none by default"),
+        ("ccobp.spec.approvals.maxValidity", "336h"), // a field of the flattened spec
         ("cobr.spec.attempts.outcome", "NotSent"),
         ("coba.spec.for.planHash", "status.plan.hash"),
         ("cobh.spec.customers.ref", "pseudonym"),
