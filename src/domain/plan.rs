@@ -120,7 +120,7 @@ impl Plan {
             },
             customer,
             target: target.name.clone(),
-            provider_kind: target.provider_ref.kind,
+            provider_kind: target.provider_ref.kind.unwrap_or_default(),
             provider: target.provider_ref.name.clone(),
             mode: target.mode,
             accept_absent: *accept_absent,

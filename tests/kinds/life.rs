@@ -5,7 +5,8 @@ use offboarding::api::{OffboardingRecordSpec, OffboardingStatus, crds};
 use serde_json::{Value, json};
 
 use crate::{
-    APPROVALS, PROVIDERS, RECORDS, REQUESTS, Server, approvals::approval, from_yaml, provider, request, with,
+    APPROVALS, CLUSTER_PROVIDERS, PROVIDERS, RECORDS, REQUESTS, Server, approvals::approval,
+    cluster_providers::cluster_provider, from_yaml, provider, request, with,
 };
 
 const IMMUTABLE: &str = "Forbidden: is immutable; create a new CustomerOffboarding instead";
@@ -264,11 +265,15 @@ async fn kubectl_prints_what_a_person_wants_to_know() -> Result<(), Failure> {
     assert_eq!(words[0], ["NAME", "DECISION", "APPROVER", "FOR", "EXPIRES", "AGE"]);
     assert_eq!(words[1][..5], ["yes", "Approve", "bob", "acme", "2026-11-30T08:00:00Z"]);
 
+    let shared = cluster_provider(server.namespace.name());
+    server.create(CLUSTER_PROVIDERS, &shared).await.unwrap();
     let everything = kubectl(&["get", "offboarding", "-o", "name"]).succeed().await?;
-    let kinds: Vec<_> = everything.lines().map(|it| it.split('/').next().unwrap()).collect();
+    let mut kinds: Vec<_> = everything.lines().map(|it| it.split('/').next().unwrap()).collect();
+    kinds.dedup(); // those of the cluster are everybody's
     assert_eq!(
         kinds,
         [
+            "clusteroffboardingprovider.offboarding.dev",
             "customeroffboarding.offboarding.dev",
             "offboardingapproval.offboarding.dev",
             "offboardingprovider.offboarding.dev",
@@ -288,7 +293,7 @@ async fn kubectl_explains_every_level() -> Result<(), Failure> {
         ("cobp.spec.approvals.maxValidity", "336h"),
         ("cobp.spec.customProfile.control.request.path", "{customer.id}"), // a field of a flattened struct
         ("cobp.spec.customProfile.delete.classify.as", "Indeterminate"),
-        ("ccobp.spec.allowedNamespaces", "none by default"),
+        ("ccobp.spec.allowedNamespaces", "The namespaces whose requests may use it"),
         ("ccobp.spec.approvals.maxValidity", "336h"), // a field of the flattened spec
         ("cobr.spec.attempts.outcome", "NotSent"),
         ("coba.spec.for.planHash", "status.plan.hash"),
