@@ -171,6 +171,7 @@ fn what_kubectl_needs_to_know_about_a_kind() {
             .collect()
     };
     let kinds = [
+        ("ClusterOffboardingProvider", "ccobp", "Cluster", true),
         ("CustomerHold", "cobh", "Cluster", false),
         ("CustomerOffboarding", "cob", "Namespaced", true),
         ("OffboardingApproval", "coba", "Namespaced", false), // said once; what became of it stands at the request
@@ -193,6 +194,7 @@ fn what_kubectl_needs_to_know_about_a_kind() {
             "Phase string .status.phase",
             "Waiting-For string .status.waitingFor",
             "Until string .status.waitingUntil", // a date in the future would print as <invalid>
+            "Due string .status.due",
             "Targets string .status.targetsDone",
             "Result string .status.result",
             "Age date .metadata.creationTimestamp",
@@ -238,8 +240,13 @@ fn what_kubectl_needs_to_know_about_a_kind() {
             "Age date .metadata.creationTimestamp",
         ]
     );
+    assert_eq!(
+        columns(&definition("ClusterOffboardingProvider")),
+        columns(&definition("OffboardingProvider"))
+    );
     for (kind, fields) in [
-        ("CustomerHold", &[][..]),
+        ("ClusterOffboardingProvider", &[][..]),
+        ("CustomerHold", &[]),
         ("CustomerOffboarding", &[".status.phase", ".status.finished", ".spec.request.reason"]),
         ("OffboardingApproval", &[]),
         ("OffboardingProvider", &[]),
@@ -247,6 +254,21 @@ fn what_kubectl_needs_to_know_about_a_kind() {
     ] {
         assert_eq!(selectable(&definition(kind)), fields, "{kind}");
     }
+}
+
+/// Rules, bounds, defaults and words: what is not compared here would have to be written twice.
+#[test]
+fn a_provider_of_the_cluster_says_what_one_of_a_namespace_says_and_whom_it_serves() {
+    let part = |kind: &str, part: &str| schema(&definition(kind))["properties"][part].clone();
+    let (mut clusters, mut namespaced) =
+        (part("ClusterOffboardingProvider", "spec"), part("OffboardingProvider", "spec"));
+    let added = clusters["properties"].as_object_mut().and_then(|it| it.remove("allowedNamespaces"));
+    assert!(added.is_some_and(|it| it["maxItems"] == 256));
+    for spec in [&mut clusters, &mut namespaced] {
+        assert!(spec.as_object_mut().and_then(|it| it.remove("description")).is_some());
+    }
+    assert_eq!(clusters, namespaced);
+    assert_eq!(part("ClusterOffboardingProvider", "status"), part("OffboardingProvider", "status"));
 }
 
 /// `kubectl apply` without `--server-side` keeps the whole manifest in an annotation of at most 262,144 bytes.

@@ -34,7 +34,7 @@ pub struct ClusterOffboardingProviderSpec {
     pub provider: OffboardingProviderSpec,
     /// The namespaces whose requests may use it, by name, at most 256; none by default. To all others it is not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
+    #[schemars(length(max = 256), inner(length(max = 63)))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     #[x_kube(validation = Rule::new(format!("self.all(name, name.matches('{}'))", rules::DNS_LABEL))
         .message("must be names of namespaces: lower-case letters, digits and `-`, from a letter or digit to a letter or digit"))]

@@ -207,9 +207,10 @@ pub struct Target {
 #[x_kube(validation = rules::object_name("name"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderRef {
-    /// `OffboardingProvider` (the default) or `ClusterOffboardingProvider`.
-    #[serde(default)]
-    pub kind: ProviderKind,
+    /// `OffboardingProvider`, which is meant where it is left out, or `ClusterOffboardingProvider`.
+    // No default in the schema: what the server fills in within a list makes every client-side apply a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ProviderKind>,
     /// Name of the provider object, for example `revolv3`.
     #[schemars(length(max = 253))]
     pub name: String,

@@ -217,7 +217,9 @@ fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
     let names_it = |request: &CustomerOffboarding| {
         let namespace = request.namespace().unwrap_or_default();
         let mut targets = request.spec.targets.iter().map(|target| &target.provider_ref);
-        targets.any(|named| ProviderKey::named(named.kind, &named.name, &namespace) == *provider)
+        targets.any(|named| {
+            ProviderKey::named(named.kind.unwrap_or_default(), &named.name, &namespace) == *provider
+        })
     };
     let requests = ctx.requests.state();
     ctx.wake(

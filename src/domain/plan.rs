@@ -136,7 +136,7 @@ impl Plan {
                 wish,
                 customer: own.as_ref().map_or_else(|| Ok(customer.clone()), customer_of)?,
                 target: name.clone(),
-                provider_kind: provider_ref.kind,
+                provider_kind: provider_ref.kind.unwrap_or_default(),
                 provider: provider_ref.name.clone(),
                 mode: *mode,
                 depends_on: depends_on.clone(),

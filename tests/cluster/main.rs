@@ -9,8 +9,10 @@
 
 mod audit;
 mod bad_input;
+mod cluster_provider;
 mod cost;
 mod crashes;
+mod dues;
 mod flags;
 mod happy;
 mod leaders;

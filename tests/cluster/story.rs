@@ -35,6 +35,15 @@ pub fn quick_profile(provider: Provider) -> Value {
     profile
 }
 
+/// What the sandbox accepts as a credential.
+pub fn token(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Juicyway => "test_ok",
+        Provider::Revolv3 => "rv3_sandbox",
+        Provider::Scripted => "any",
+    }
+}
+
 impl<'a> Story<'a> {
     pub async fn begin(stage: &'a Stage, name: &str) -> Self {
         let client = stage.plane.client("admin").await.unwrap();
@@ -55,12 +64,22 @@ impl<'a> Story<'a> {
 
     /// The same under another name, with a Secret of that name: with limits and a circuit of its own.
     pub async fn provider_as(&self, name: &str, provider: Provider, change: Value) {
-        let (url, token, mode) = match provider {
-            Provider::Juicyway => (&self.sandbox.addresses().juicyway, "test_ok", "Hard"),
-            Provider::Revolv3 => (&self.sandbox.addresses().revolv3, "rv3_sandbox", "Soft"),
-            Provider::Scripted => (&self.sandbox.addresses().scripted, "any", "Hard"),
+        self.secret(name, token(provider)).await;
+        let spec = self.provider_spec(name, provider, change);
+        self.apply(&json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+            "metadata": {"name": name, "namespace": self.namespace.name()}, "spec": spec,
+        }))
+        .await;
+    }
+
+    /// What a provider object for the sandbox says, with the Secret of this name.
+    pub fn provider_spec(&self, name: &str, provider: Provider, change: Value) -> Value {
+        let (url, mode) = match provider {
+            Provider::Juicyway => (&self.sandbox.addresses().juicyway, "Hard"),
+            Provider::Revolv3 => (&self.sandbox.addresses().revolv3, "Soft"),
+            Provider::Scripted => (&self.sandbox.addresses().scripted, "Hard"),
         };
-        self.secret(name, token).await;
         let mut spec = json!({
             "customProfile": if provider == Provider::Scripted { Value::Null } else { quick_profile(provider) },
             "baseUrl": url,
@@ -75,11 +94,7 @@ impl<'a> Story<'a> {
             "verify": {"confirmations": 1, "interval": "500ms", "deadline": "8s"},
         });
         merge(&mut spec, change);
-        self.apply(&json!({
-            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
-            "metadata": {"name": name, "namespace": self.namespace.name()}, "spec": spec,
-        }))
-        .await;
+        spec
     }
 
     /// A provider's credential.

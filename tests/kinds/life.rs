@@ -5,7 +5,8 @@ use offboarding::api::{OffboardingRecordSpec, OffboardingStatus, crds};
 use serde_json::{Value, json};
 
 use crate::{
-    APPROVALS, PROVIDERS, RECORDS, REQUESTS, Server, approvals::approval, from_yaml, provider, request, with,
+    APPROVALS, CLUSTER_PROVIDERS, PROVIDERS, RECORDS, REQUESTS, Server, approvals::approval,
+    cluster_providers::cluster_provider, from_yaml, provider, request, with,
 };
 
 const IMMUTABLE: &str = "Forbidden: is immutable; create a new CustomerOffboarding instead";
@@ -25,6 +26,7 @@ async fn what_a_request_is_about_never_changes() -> Result<(), Failure> {
         ("acceptAbsent", "{acceptAbsent: true}"),
         ("request", "{request: {reason: Other}}"),
         ("request", "{request: {reference: null}}"),
+        ("request", "{request: {regime: GDPR}}"), // also: no deadline is put off
         ("request", "{request: null}"), // or it could be dropped now and added again with other words
     ] {
         let refused = server.patch(REQUESTS, "acme", &json!({ "spec": from_yaml(spec) })).await;
@@ -96,7 +98,7 @@ async fn an_account_stays_what_locks_and_budgets_hang_on() -> Result<(), Failure
     let server = Server::with_the_kinds("account").await?;
     server.create(PROVIDERS, &provider("revolv3")).await.unwrap();
     let refused = server.patch(PROVIDERS, "revolv3", &json!({ "spec": { "account": "acct-us" } })).await;
-    let why = "spec.account: Forbidden: is immutable: locks and budgets hang on it; create another OffboardingProvider instead";
+    let why = "spec.account: Forbidden: is immutable: locks and budgets hang on it; create another provider object instead";
     assert_eq!(refused, Err(why.to_owned()));
     for spec in [
         "{baseUrl: 'https://api.revolv3.com'}",
@@ -233,9 +235,17 @@ async fn kubectl_prints_what_a_person_wants_to_know() -> Result<(), Failure> {
         .lines()
         .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>())
         .collect();
-    assert_eq!(lines[0], ["NAME", "PHASE", "WAITING-FOR", "UNTIL", "TARGETS", "RESULT", "AGE"]);
-    let row = ["acme", "AwaitingApproval", "1 of 2 approvals", "2026-11-24T08:00:00Z", "0/1", "Erased"];
-    assert_eq!(lines[1][..6], row);
+    assert_eq!(lines[0], ["NAME", "PHASE", "WAITING-FOR", "UNTIL", "DUE", "TARGETS", "RESULT", "AGE"]);
+    let row = [
+        "acme",
+        "AwaitingApproval",
+        "1 of 2 approvals",
+        "2026-11-24T08:00:00Z",
+        "2026-12-20T16:30:00Z",
+        "0/1",
+        "Erased",
+    ];
+    assert_eq!(lines[1][..7], row);
 
     server.create(PROVIDERS, &provider("revolv3")).await.unwrap();
     let printed = kubectl(&["get", "cobp"]).succeed().await?;
@@ -255,11 +265,15 @@ async fn kubectl_prints_what_a_person_wants_to_know() -> Result<(), Failure> {
     assert_eq!(words[0], ["NAME", "DECISION", "APPROVER", "FOR", "EXPIRES", "AGE"]);
     assert_eq!(words[1][..5], ["yes", "Approve", "bob", "acme", "2026-11-30T08:00:00Z"]);
 
+    let shared = cluster_provider(server.namespace.name());
+    server.create(CLUSTER_PROVIDERS, &shared).await.unwrap();
     let everything = kubectl(&["get", "offboarding", "-o", "name"]).succeed().await?;
-    let kinds: Vec<_> = everything.lines().map(|it| it.split('/').next().unwrap()).collect();
+    let mut kinds: Vec<_> = everything.lines().map(|it| it.split('/').next().unwrap()).collect();
+    kinds.dedup(); // those of the cluster are everybody's
     assert_eq!(
         kinds,
         [
+            "clusteroffboardingprovider.offboarding.dev",
             "customeroffboarding.offboarding.dev",
             "offboardingapproval.offboarding.dev",
             "offboardingprovider.offboarding.dev",
@@ -279,6 +293,8 @@ async fn kubectl_explains_every_level() -> Result<(), Failure> {
         ("cobp.spec.approvals.maxValidity", "336h"),
         ("cobp.spec.customProfile.control.request.path", "{customer.id}"), // a field of a flattened struct
         ("cobp.spec.customProfile.delete.classify.as", "Indeterminate"),
+        ("ccobp.spec.allowedNamespaces", "The namespaces whose requests may use it"),
+        ("ccobp.spec.approvals.maxValidity", "336h"), // a field of the flattened spec
         ("cobr.spec.attempts.outcome", "NotSent"),
         ("coba.spec.for.planHash", "status.plan.hash"),
         ("cobh.spec.customers.ref", "pseudonym"),

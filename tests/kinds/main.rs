@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod approvals;
+mod cluster_providers;
 mod defaults;
+mod dues;
 mod holds;
 mod life;
 mod not_before;
@@ -32,6 +34,7 @@ type Answer = Result<Value, String>;
 
 const REQUESTS: &str = "customeroffboardings";
 const PROVIDERS: &str = "offboardingproviders";
+const CLUSTER_PROVIDERS: &str = "clusteroffboardingproviders";
 const RECORDS: &str = "offboardingrecords";
 const APPROVALS: &str = "offboardingapprovals";
 const HOLDS: &str = "customerholds";
@@ -47,7 +50,11 @@ impl Server {
     }
 
     fn path(&self, kind: &str) -> String {
-        let place = if kind == HOLDS { String::new() } else { format!("namespaces/{}/", self.namespace) };
+        let place = if [HOLDS, CLUSTER_PROVIDERS].contains(&kind) {
+            String::new()
+        } else {
+            format!("namespaces/{}/", self.namespace)
+        };
         format!("/apis/offboarding.dev/v1alpha1/{place}{kind}")
     }
 

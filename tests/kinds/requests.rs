@@ -99,12 +99,10 @@ async fn a_field_that_does_not_exist_yet_is_refused_and_not_ignored() -> Result<
         ("before", "null"),
         ("ttlAfterFinished", "24h"),
         ("namespace", "other"),
-        ("request", "{dueBy: '2027-01-01T00:00:00Z'}"),
-        ("request", "{receivedAt: '2026-11-23T00:00:00Z'}"),
-        ("request", "{regime: GDPR}"),
+        ("request", "{deadline: '2027-01-01T00:00:00Z'}"),
         ("targets.0.dependsOn", "[]"),
         ("targets.0.customer", "{id: '1'}"),
-        ("targets.0.providerRef.kind", "OffboardingProvider"),
+        ("targets.0.providerRef.apiGroup", "offboarding.dev"),
         ("targets.0.providerRef.namespace", "other"), // R1
         ("customer.idFrom", "{secretKeyRef: {name: a, key: b, namespace: other}}"), // R1
         ("customer.ID", "'90017'"),
@@ -187,7 +185,12 @@ async fn the_rest_of_a_request_is_refused_in_words_that_help() -> Result<(), Fai
             "'yes'",
             "spec.suspend: Invalid value: \"string\": spec.suspend in body must be of type boolean: \"string\"",
         ),
-        ("everything there is", "request", "{reason: ErasureRequest, reference: DSR-4711}", ACCEPTED),
+        (
+            "everything there is",
+            "request",
+            "{reason: ErasureRequest, reference: DSR-4711, receivedAt: '2026-11-20T16:30:00Z', regime: Custom, dueBy: '2026-12-01T00:00:00Z'}",
+            ACCEPTED,
+        ),
         ("nulls where a default stands", "suspend", "null", ACCEPTED),
     ];
     let rows =
