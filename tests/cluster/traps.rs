@@ -285,7 +285,7 @@ async fn removing_the_definitions_deletes_nobody_and_hangs_nowhere() {
     stage
         .play("definitions", async |story| {
             waits_for_approval(story).await;
-            let kubectl = stage.plane.kubectl("admin").args(["delete", "--timeout=40s", "-f"]);
+            let kubectl = stage.plane.kubectl("grace").args(["delete", "--timeout=40s", "-f"]);
             kubectl.arg(crate::stage::root().join("crds")).succeed().await.unwrap();
             // They come back, and the same operator goes on.
             stage.plane.apply_path(&crate::stage::root().join("crds")).await.unwrap();
