@@ -263,3 +263,6 @@ fn class_of(error: &kube::Error) -> ApiError {
         _ => ApiError::Unanswered,
     }
 }
+
+#[cfg(test)]
+mod tests;
