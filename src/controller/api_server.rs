@@ -288,3 +288,6 @@ fn class_of(error: &kube::Error) -> ApiError {
         _ => ApiError::Unanswered,
     }
 }
+
+#[cfg(test)]
+mod tests;

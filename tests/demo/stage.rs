@@ -90,7 +90,8 @@ async fn install(plane: &ControlPlane) -> Result<(), Failure> {
     kubectl(plane, &["apply", "--server-side", "-f", "crds/"]).await?;
     kubectl(plane, &["apply", "--server-side", "-f", "deploy/"]).await?;
     // Once more, because this one waits until they are served.
-    plane.apply_path(&PathBuf::from("crds")).await
+    plane.apply_path(&PathBuf::from("crds")).await?;
+    plane.accepts_requests().await
 }
 
 async fn operator(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Failure> {

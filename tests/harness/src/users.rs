@@ -24,6 +24,11 @@ const USERS: &[User] = &[
     person("erin", &["legal"]),
     person("ivan", &["auditors"]),
     User {
+        name: "controller-manager",
+        username: "system:kube-controller-manager",
+        groups: &["system:authenticated"],
+    },
+    User {
         name: "argocd",
         username: "system:serviceaccount:argocd:argocd-application-controller",
         groups: &["system:serviceaccounts", "system:serviceaccounts:argocd", "system:authenticated"],
