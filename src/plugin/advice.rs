@@ -14,7 +14,7 @@ pub struct Advice {
 /// Condition, reason, who, what, and commands in which NAME, PROVIDER and HERE stand for what they say.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-const NOBODY: &str = "nobody";
+const NOBODY: &str = "nobody has to do anything";
 const APPROVER: &str = "an approver";
 const REQUESTER: &str = "the requester";
 const PLATFORM: &str = "the platform team";
@@ -396,7 +396,7 @@ fn spelled(command: &str, name: &str, provider: &str, here: &Here) -> String {
     });
     let command = words.collect::<Vec<_>>().join(" ");
     let spelled = match command.strip_prefix("kubectl ") {
-        None => here.offboarding(&command),
+        None => here.offboarding(command.trim_start_matches("offboarding ")),
         Some(rest) if rest.contains(" -n ") || rest.ends_with(" -A") || rest.contains("policies") => {
             here.kubectl_anywhere(rest)
         }

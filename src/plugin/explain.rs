@@ -39,6 +39,19 @@ const STEPS: &[(ConditionWord, &str)] = &[
     ("Verified", "verified"),
 ];
 
+/// The gates between consent and the call have one condition together; it has a step of its own while it waits at one of them.
+const BEFORE_THE_CALL: &[&str] = &[
+    "Suspended",
+    "ProviderSuspended",
+    "Held",
+    "CoolingOff",
+    "NotBefore",
+    "BudgetQueued",
+    "OutsideWindow",
+    "Blackout",
+    "Grace",
+];
+
 type ConditionWord = &'static str;
 
 /// Why it does not go on, and what would make it.
@@ -103,44 +116,33 @@ fn step(
     speaking: Option<&Condition>,
 ) -> Option<Step> {
     let told = status.conditions.iter().find(|it| it.type_ == type_)?;
-    if type_ == ConditionType::Waiting.as_str() {
-        return free_to_go(told, name);
-    }
-    let is_here = speaking.is_some_and(|it| is_about(it, type_, status));
-    let mark = match told.status {
-        Truth::True => Mark::Passed,
-        Truth::False | Truth::Unknown if is_here => Mark::Here,
-        Truth::False | Truth::Unknown => Mark::Open,
+    let is_here = speaking.filter(|it| place_of(it, status) == Some(type_));
+    let mark = match (is_here, told.status) {
+        (Some(_), _) => Mark::Here,
+        (None, Truth::True) => Mark::Passed,
+        (None, Truth::False | Truth::Unknown) => Mark::Open,
     };
+    if type_ == ConditionType::Waiting.as_str() && mark != Mark::Here {
+        return None;
+    }
+    let words = is_here.map_or(&told.message, |speaking| &speaking.message);
     let count = match (type_, &status.plan) {
         ("Approved", Some(plan)) if mark != Mark::Passed => format!("{} required: ", plan.required_approvals),
         _ => String::new(),
     };
-    Some(Step { mark, name, words: format!("{count}{}", harmless(&told.message)) })
+    Some(Step { mark, name, words: format!("{count}{}", harmless(words)) })
 }
 
-/// The gates between consent and deletion have one condition together; it is told while it waits for one of them.
-fn free_to_go(told: &Condition, name: &'static str) -> Option<Step> {
-    let is_consent = told.reason == Reason::AwaitingApproval.as_str();
-    (told.status == Truth::True && !is_consent).then(|| Step {
-        mark: Mark::Here,
-        name,
-        words: harmless(&told.message),
-    })
-}
-
-/// Whether a condition that speaks is told by this step.
-fn is_about(speaking: &Condition, type_: &str, status: &OffboardingStatus) -> bool {
+/// The step that a condition which speaks stands at: its own, or else the first one that is open.
+fn place_of(speaking: &Condition, status: &OffboardingStatus) -> Option<&'static str> {
+    let is_open =
+        |word: &str| status.conditions.iter().any(|it| it.type_ == word && it.status != Truth::True);
+    let mut steps = STEPS.iter().map(|(word, _)| *word);
     match speaking.type_.as_str() {
-        "Waiting" => type_ == "Approved" && speaking.reason == Reason::AwaitingApproval.as_str(),
-        // A stop that no other step tells of stands in the way of the first step that is open.
-        "Stalled" => {
-            let open = |it: &&Condition| it.status != Truth::True;
-            let is_open = |word: &&str| status.conditions.iter().filter(open).any(|it| it.type_ == **word);
-            STEPS.iter().map(|(word, _)| *word).filter(|word| *word != "Waiting").find(|word| is_open(&word))
-                == Some(type_)
-        }
-        own => own == type_,
+        "Waiting" if speaking.reason == Reason::AwaitingApproval.as_str() => Some("Approved"),
+        "Waiting" if BEFORE_THE_CALL.contains(&speaking.reason.as_str()) => Some("Waiting"),
+        "Waiting" | "Stalled" => steps.find(|word| *word != "Waiting" && is_open(word)),
+        own => steps.find(|word| *word == own),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::here::Here;
 use crate::{
-    api::{CustomerOffboarding, OffboardingStatus, PlannedTarget},
+    api::{CustomerOffboarding, OffboardingStatus, PlannedTarget, Target},
     domain::{Facts, Next, Planned, Story, fixtures, report},
 };
 
@@ -83,9 +83,10 @@ fn planned(process: &fixtures::Process, next: &Next) -> Planned {
 
 /// A request with a plan of this hash and these accounts.
 pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboarding {
+    let names = ["billing", "ledger", "mail"];
     let target = |(at, account): (usize, &&str)| {
         json!({
-            "name": format!("target-{at}"),
+            "name": names[at],
             "operation": "DELETE /customers/{customer.id}",
             "account": account,
             "environment": if at == 0 { "live" } else { "sandbox" },
@@ -94,6 +95,13 @@ pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboardi
         })
     };
     let targets: Vec<_> = accounts.iter().enumerate().map(target).collect();
+    let mut request = request(name);
+    let first = request.spec.targets[0].clone();
+    request.spec.targets = names
+        .iter()
+        .zip(accounts)
+        .map(|(name, _)| Target { name: (*name).to_owned(), ..first.clone() })
+        .collect();
     let status = json!({
         "observedGeneration": 1,
         "phase": "AwaitingApproval",
@@ -105,5 +113,5 @@ pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboardi
             "targets": targets,
         },
     });
-    CustomerOffboarding { status: Some(serde_json::from_value(status).unwrap()), ..request(name) }
+    CustomerOffboarding { status: Some(serde_json::from_value(status).unwrap()), ..request }
 }
