@@ -12,6 +12,7 @@ const REQUEST_FIELDS: &[(&str, Change)] = &[
     ("acceptAbsent", Change::Never),
     ("cancel", Change::OneWay),
     ("customer", Change::Never),
+    ("notBefore", Change::Later),
     ("request", Change::Never),
     ("suspend", Change::Anytime),
     ("targets", Change::Never),
@@ -21,6 +22,8 @@ const REQUEST_FIELDS: &[(&str, Change)] = &[
 enum Change {
     Never,
     OneWay,
+    /// Only to later, once people agreed: told by a rule on the whole object, which sees the status.
+    Later,
     Anytime,
 }
 
@@ -118,10 +121,12 @@ fn numbers_are_whole() {
 }
 
 /// A reference that names a namespace would let a requester use what belongs to others. A record is no reference: the
-/// operator writes down where the request was.
+/// operator writes down where the request was; a hold is the cluster's, and only stops what it names.
 #[test]
 fn nothing_that_users_write_names_a_namespace() {
-    let written = nodes().into_iter().filter(|(path, _)| !path.starts_with("OffboardingRecord."));
+    let written = nodes().into_iter().filter(|(path, _)| {
+        !path.starts_with("OffboardingRecord.") && path != "CustomerHold.spec.providers[].namespace"
+    });
     for (path, _) in written {
         assert!(!path.to_lowercase().ends_with("namespace"), "{path} leads out of the namespace");
     }
@@ -129,18 +134,23 @@ fn nothing_that_users_write_names_a_namespace() {
 
 #[test]
 fn every_field_of_a_request_is_immutable_or_a_control() {
-    let spec = schema(&crds()[0])["properties"]["spec"].clone();
+    let request = schema(&definition("CustomerOffboarding")).clone();
+    let spec = &request["properties"]["spec"];
     let fields: Vec<&String> = spec["properties"].as_object().expect("properties").keys().collect();
     let known: Vec<&str> = REQUEST_FIELDS.iter().map(|(field, _)| *field).collect();
     assert_eq!(fields, known, "say in REQUEST_FIELDS whether a new field may change");
     for (field, change) in REQUEST_FIELDS {
-        let rules: Vec<&Value> = list(&spec["x-kubernetes-validations"])
-            .iter()
-            .filter(|rule| {
-                rule["fieldPath"] == format!(".{field}") && text(&rule["rule"]).contains("oldSelf")
-            })
-            .collect();
-        assert_eq!(rules.len(), usize::from(*change != Change::Anytime), "{field}: {rules:?}");
+        let about = |node: &Value, path: String| -> Vec<Value> {
+            let rules = list(&node["x-kubernetes-validations"]).iter();
+            let fits = |rule: &&Value| rule["fieldPath"] == path && text(&rule["rule"]).contains("oldSelf");
+            rules.filter(fits).cloned().collect()
+        };
+        let [of_spec, of_root] =
+            [about(spec, format!(".{field}")), about(&request, format!(".spec.{field}"))];
+        assert_eq!(of_root.len(), usize::from(*change == Change::Later), "{field}: {of_root:?}");
+        let due = usize::from(matches!(change, Change::Never | Change::OneWay));
+        assert_eq!(of_spec.len(), due, "{field}: {of_spec:?}");
+        let rules = [of_spec, of_root].concat();
         assert!(rules.iter().all(|rule| rule["reason"] == "FieldValueForbidden"), "{field}: {rules:?}");
     }
 }
@@ -160,21 +170,25 @@ fn what_kubectl_needs_to_know_about_a_kind() {
             .map(|it| text(&it["jsonPath"]).to_owned())
             .collect()
     };
-    let kinds = crds();
-    for (crd, kind, short, has_status) in [
-        (&kinds[0], "CustomerOffboarding", "cob", true),
-        (&kinds[1], "OffboardingProvider", "cobp", true),
-        (&kinds[2], "OffboardingRecord", "cobr", false), // a POST would drop the first intent
-    ] {
+    let kinds = [
+        ("CustomerHold", "cobh", "Cluster", false),
+        ("CustomerOffboarding", "cob", "Namespaced", true),
+        ("OffboardingApproval", "coba", "Namespaced", false), // said once; what became of it stands at the request
+        ("OffboardingProvider", "cobp", "Namespaced", true),
+        ("OffboardingRecord", "cobr", "Namespaced", false), // a POST would drop the first intent
+    ];
+    let names: Vec<String> = crds().iter().map(|it| text(&it["spec"]["names"]["kind"]).to_owned()).collect();
+    assert_eq!(names, kinds.map(|(kind, ..)| kind), "in the order of their names");
+    for (kind, short, scope, has_status) in kinds {
+        let crd = definition(kind);
         let names = &crd["spec"]["names"];
-        assert_eq!(names["kind"], kind);
         assert_eq!(names["shortNames"], json!([short]));
         assert_eq!(names["categories"], json!(["offboarding"]));
-        assert_eq!(crd["spec"]["scope"], "Namespaced");
+        assert_eq!(crd["spec"]["scope"], scope);
         assert_eq!(crd["spec"]["versions"][0].get("subresources").is_some(), has_status, "{kind}");
     }
     assert_eq!(
-        columns(&kinds[0]),
+        columns(&definition("CustomerOffboarding")),
         [
             "Phase string .status.phase",
             "Waiting-For string .status.waitingFor",
@@ -185,7 +199,7 @@ fn what_kubectl_needs_to_know_about_a_kind() {
         ]
     );
     assert_eq!(
-        columns(&kinds[1]),
+        columns(&definition("OffboardingProvider")),
         [
             "Profile string .spec.profile",
             "Account string .spec.account",
@@ -195,7 +209,7 @@ fn what_kubectl_needs_to_know_about_a_kind() {
         ]
     );
     assert_eq!(
-        columns(&kinds[2]),
+        columns(&definition("OffboardingRecord")),
         [
             "Account string .spec.account",
             "Attempts integer .spec.attempts[-1:].n",
@@ -204,9 +218,35 @@ fn what_kubectl_needs_to_know_about_a_kind() {
             "Age date .metadata.creationTimestamp",
         ]
     );
-    assert_eq!(selectable(&kinds[0]), [".status.phase", ".status.finished", ".spec.request.reason"]);
-    assert_eq!(selectable(&kinds[1]), [""; 0]);
-    assert_eq!(selectable(&kinds[2]), [".spec.closed", ".spec.day", ".spec.account"]);
+    assert_eq!(
+        columns(&definition("OffboardingApproval")),
+        [
+            "Decision string .spec.decision",
+            "Approver string .spec.approver",
+            "For string .spec.for[*].name",
+            "Expires string .spec.expiresAt",
+            "Age date .metadata.creationTimestamp",
+        ]
+    );
+    assert_eq!(
+        columns(&definition("CustomerHold")),
+        [
+            "Type string .spec.type",
+            "All boolean .spec.all",
+            "Reference string .spec.reference",
+            "Expires string .spec.expiresAt",
+            "Age date .metadata.creationTimestamp",
+        ]
+    );
+    for (kind, fields) in [
+        ("CustomerHold", &[][..]),
+        ("CustomerOffboarding", &[".status.phase", ".status.finished", ".spec.request.reason"]),
+        ("OffboardingApproval", &[]),
+        ("OffboardingProvider", &[]),
+        ("OffboardingRecord", &[".spec.closed", ".spec.day", ".spec.account"]),
+    ] {
+        assert_eq!(selectable(&definition(kind)), fields, "{kind}");
+    }
 }
 
 /// `kubectl apply` without `--server-side` keeps the whole manifest in an annotation of at most 262,144 bytes.
@@ -238,6 +278,11 @@ fn collect(path: &str, node: &Value, found: &mut Vec<(String, Value)>) {
             collect(&format!("{path}{brackets}"), child, found);
         }
     }
+}
+
+fn definition(kind: &str) -> Value {
+    let named = |crd: &Value| crd["spec"]["names"]["kind"] == kind;
+    crds().into_iter().find(named).unwrap_or_else(|| panic!("there is no kind {kind}"))
 }
 
 fn schema(crd: &Value) -> &Value {

@@ -29,12 +29,16 @@ use super::{rules, words::words};
     .reason(RuleReason::FieldValueForbidden))]
 #[x_kube(validation = rules::must("expiresAt", "self.decision != 'Approve' || has(self.expiresAt)",
     "must be set where `decision` is Approve: at most 336h ahead"))]
-#[x_kube(validation = rules::must("grants", "self.decision != 'Approve' || self.grants.size() > 0",
+#[x_kube(validation = rules::must("expiresAt", "self.decision != 'Deny' || !has(self.expiresAt)",
+    "must be left out where `decision` is Deny: it stands until it is deleted"))]
+#[x_kube(validation = rules::must("grants", "self.decision != 'Approve' || (has(self.grants) && self.grants.size() > 0)",
     "must name what is granted where `decision` is Approve: Delete, or Waive:<target>/<check>"))]
-#[x_kube(validation = rules::must("grants", "self.decision != 'Deny' || self.grants.size() == 0",
+#[x_kube(validation = rules::must("grants", "self.decision != 'Deny' || !has(self.grants) || self.grants.size() == 0",
     "must be left out where `decision` is Deny"))]
-#[x_kube(validation = rules::must("for", "self.decision != 'Approve' || self.for.all(item, has(item.planHash))",
+#[x_kube(validation = rules::must("for", "self.decision != 'Approve' || self.__for__.all(item, has(item.planHash))",
     "must bind each request by `planHash` where `decision` is Approve: the hash in its `status.plan.hash`"))]
+#[x_kube(validation = rules::must("for", "self.decision != 'Deny' || self.__for__.all(item, !has(item.planHash))",
+    "must name requests without `planHash` where `decision` is Deny: it is about the request, whatever its plan"))]
 pub struct OffboardingApprovalSpec {
     /// `Approve` or `Deny`.
     pub decision: ApprovalDecision,
@@ -87,7 +91,7 @@ pub struct ApprovedPlan {
     /// Its uid: another request of that name is not meant.
     #[schemars(length(min = 1, max = 64))]
     pub uid: String,
-    /// The plan, as `status.plan.hash` says it. Required where `decision` is Approve; a Deny is about the request, whatever its plan.
+    /// The plan, as `status.plan.hash` says it. Required where `decision` is Approve, left out where it is Deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub plan_hash: Option<String>,

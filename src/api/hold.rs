@@ -89,7 +89,7 @@ pub struct HeldFrom {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::object_name("name"))]
 #[x_kube(validation = rules::dns_label("namespace"))]
-#[x_kube(validation = Rule::new("(self.kind == 'OffboardingProvider') == has(self.namespace)")
+#[x_kube(validation = Rule::new("(self.kind == 'OffboardingProvider') == has(self.__namespace__)")
     .message("`namespace` must be set for an OffboardingProvider, and left out for a ClusterOffboardingProvider"))]
 pub struct HeldProvider {
     /// `OffboardingProvider` (the default) or `ClusterOffboardingProvider`.

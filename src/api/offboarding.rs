@@ -44,7 +44,8 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(self.spec.customer.id) || type(self.spec.customer.id) != string || (self.metadata.name != self.spec.customer.id.lowerAscii() && (self.spec.customer.id.size() < 6 || !self.metadata.name.contains(self.spec.customer.id.lowerAscii())))")
-        .message("metadata.name must not contain the customer id: names appear in logs and events")
+        .message("metadata.name must not contain the customer id: names appear in logs and events"),
+    validation = not_earlier_once_approved()
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = immutable("customer"))]
@@ -78,6 +79,18 @@ pub struct CustomerOffboardingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub not_before: Option<Timestamp>,
+}
+
+/// On the root, because the answer stands in the status: people agreed to a deletion that is not to happen before that moment.
+fn not_earlier_once_approved() -> Rule {
+    Rule::new(
+        "!has(oldSelf.spec.notBefore) || (has(self.spec.notBefore) && self.spec.notBefore >= oldSelf.spec.notBefore) || \
+         !has(oldSelf.status) || !has(oldSelf.status.conditions) || \
+         !oldSelf.status.conditions.exists(c, c.type == 'Approved' && c.status == 'True' && c.reason == 'QuorumReached')",
+    )
+    .message("must not be moved to earlier or removed after people agreed to the plan; a later moment is accepted, and so is `cancel: true` with a new CustomerOffboarding")
+    .reason(RuleReason::FieldValueForbidden)
+    .field_path(".spec.notBefore")
 }
 
 impl CustomerOffboarding {

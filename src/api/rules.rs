@@ -27,7 +27,13 @@ pub(super) fn immutable_optional(field: &str) -> Rule {
 
 /// The text of the field, where there is one, matches; the pattern is anchored by its writer.
 pub(super) fn text(field: &str, pattern: &str, message: &str) -> Rule {
-    must(field, &format!("!has(self.{field}) || self.{field}.matches(r'{pattern}')"), message)
+    let name = in_cel(field);
+    must(field, &format!("!has(self.{name}) || self.{name}.matches(r'{pattern}')"), message)
+}
+
+/// What a rule calls a field: the server's CEL keeps some words for itself, and has another name for a field that is one of them.
+pub(super) fn in_cel(field: &str) -> String {
+    if matches!(field, "for" | "namespace") { format!("__{field}__") } else { field.to_owned() }
 }
 
 /// The condition holds; the answer points at the field.

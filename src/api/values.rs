@@ -140,14 +140,14 @@ impl JsonSchema for Word {
     }
 }
 
-/// One key of a Secret in the object's own namespace.
+/// One key of a Secret; where the Secret lies is said by the field that holds this.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::object_name("name"))]
 #[x_kube(validation = rules::text("key", "^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, `-`, `_` and `.`"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretKeyRef {
-    /// Name of the Secret, in the same namespace, for example `revolv3-credentials`.
+    /// Name of the Secret, for example `revolv3-credentials`.
     #[schemars(length(max = 253))]
     pub name: String,
     /// Key within the Secret's data, for example `token` or `id`.

@@ -33,6 +33,11 @@ async fn left_out_empty_and_null_are_all_the_safe_default() -> Result<(), Failur
         ("idClass", "null", "Opaque"),
         ("suspend", ABSENT, "false"),
         ("suspend", "null", "false"),
+        ("coolingOff", ABSENT, "0s"),
+        ("coolingOff", "null", "0s"),
+        ("budget", ABSENT, ABSENT),
+        ("budget", "null", ABSENT),
+        ("budget", "{perDay: null, perHour: 1}", "{perHour: 1}"),
         // The profile decides these, so the server must not.
         ("verify", ABSENT, ABSENT),
         ("verify", "null", ABSENT),

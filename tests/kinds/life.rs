@@ -4,7 +4,9 @@ use harness::Failure;
 use offboarding::api::{OffboardingRecordSpec, OffboardingStatus, crds};
 use serde_json::{Value, json};
 
-use crate::{PROVIDERS, RECORDS, REQUESTS, Server, from_yaml, provider, request, with};
+use crate::{
+    APPROVALS, PROVIDERS, RECORDS, REQUESTS, Server, approvals::approval, from_yaml, provider, request, with,
+};
 
 const IMMUTABLE: &str = "Forbidden: is immutable; create a new CustomerOffboarding instead";
 const ONE_WAY: &str = "spec.cancel: Forbidden: must not be unset: a cancelled request stays cancelled; create a new CustomerOffboarding instead";
@@ -167,7 +169,7 @@ async fn a_selector_finds_what_is_still_worked_on() -> Result<(), Failure> {
 async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     let server = Server::with_the_kinds("stored").await?;
     let status = from_yaml(include_str!("status.yaml"));
-    assert_is_complete(&status, &schema(0)["status"]);
+    assert_is_complete(&status, &schema(REQUESTS)["status"]);
     let mut object = server.create(REQUESTS, &request("acme")).await.unwrap();
     object["status"] = status.clone();
     let stored = server.replace_status(REQUESTS, &object).await.unwrap();
@@ -177,7 +179,7 @@ async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     assert_eq!(serde_json::to_value(&typed).unwrap(), status);
 
     let spec = from_yaml(include_str!("record.yaml"));
-    assert_is_complete(&spec, &schema(2)["spec"]);
+    assert_is_complete(&spec, &schema(RECORDS)["spec"]);
     let mut object = record("r", "{}");
     object["spec"] = spec.clone();
     let stored = server.create(RECORDS, &object).await.unwrap();
@@ -188,8 +190,9 @@ async fn what_the_operator_writes_is_stored_as_it_is() -> Result<(), Failure> {
     Ok(())
 }
 
-fn schema(kind: usize) -> Value {
-    crds()[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].clone()
+fn schema(kind: &str) -> Value {
+    let crd = crds().into_iter().find(|crd| crd["spec"]["names"]["plural"] == kind).unwrap();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].clone()
 }
 
 /// The example has a value for every field that the schema has.
@@ -246,12 +249,19 @@ async fn kubectl_prints_what_a_person_wants_to_know() -> Result<(), Failure> {
     let printed = kubectl(&["get", "cobr", "--no-headers"]).succeed().await?;
     assert_eq!(printed.split_whitespace().take(3).collect::<Vec<_>>(), ["r", "acct-eu", "2"], "{printed}");
 
+    server.create(APPROVALS, &approval("yes")).await.unwrap();
+    let printed = kubectl(&["get", "coba"]).succeed().await?;
+    let words: Vec<Vec<_>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["NAME", "DECISION", "APPROVER", "FOR", "EXPIRES", "AGE"]);
+    assert_eq!(words[1][..5], ["yes", "Approve", "bob", "acme", "2026-11-30T08:00:00Z"]);
+
     let everything = kubectl(&["get", "offboarding", "-o", "name"]).succeed().await?;
     let kinds: Vec<_> = everything.lines().map(|it| it.split('/').next().unwrap()).collect();
     assert_eq!(
         kinds,
         [
             "customeroffboarding.offboarding.dev",
+            "offboardingapproval.offboarding.dev",
             "offboardingprovider.offboarding.dev",
             "offboardingrecord.offboarding.dev"
         ]
@@ -270,6 +280,8 @@ async fn kubectl_explains_every_level() -> Result<(), Failure> {
         ("cobp.spec.customProfile.control.request.path", "{customer.id}"), // a field of a flattened struct
         ("cobp.spec.customProfile.delete.classify.as", "Indeterminate"),
         ("cobr.spec.attempts.outcome", "NotSent"),
+        ("coba.spec.for.planHash", "status.plan.hash"),
+        ("cobh.spec.customers.ref", "pseudonym"),
     ] {
         let explained = server.plane.kubectl("admin").args(["explain", field]).succeed().await?;
         assert!(explained.contains(words), "{field}: {explained}");

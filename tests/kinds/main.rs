@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod approvals;
 mod defaults;
+mod holds;
 mod life;
+mod not_before;
 mod privacy;
 mod providers;
 mod requests;
@@ -30,6 +33,8 @@ type Answer = Result<Value, String>;
 const REQUESTS: &str = "customeroffboardings";
 const PROVIDERS: &str = "offboardingproviders";
 const RECORDS: &str = "offboardingrecords";
+const APPROVALS: &str = "offboardingapprovals";
+const HOLDS: &str = "customerholds";
 
 impl Server {
     async fn with_the_kinds(prefix: &str) -> Result<Server, Failure> {
@@ -42,7 +47,8 @@ impl Server {
     }
 
     fn path(&self, kind: &str) -> String {
-        format!("/apis/offboarding.dev/v1alpha1/namespaces/{}/{kind}", self.namespace)
+        let place = if kind == HOLDS { String::new() } else { format!("namespaces/{}/", self.namespace) };
+        format!("/apis/offboarding.dev/v1alpha1/{place}{kind}")
     }
 
     /// What a creation would be answered; nothing is stored.

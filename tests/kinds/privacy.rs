@@ -4,7 +4,10 @@ use harness::Failure;
 use serde_json::{Value, json};
 
 use crate::{
-    PROVIDERS, REQUESTS, Server, provider,
+    APPROVALS, HOLDS, PROVIDERS, REQUESTS, Server,
+    approvals::approval,
+    holds::hold,
+    provider,
     providers::{JUICYWAY, custom},
     request, with,
 };
@@ -81,6 +84,46 @@ async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<(), Failure> {
         profile("customProfile.headers", format!("{{Authorization: 'Bearer {CANARY}'}}")),
     ];
     assert_not_repeated(&server, PROVIDERS, &refused).await
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_an_approval_or_a_hold_is_not_repeated() -> Result<(), Failure> {
+    let server = Server::with_the_kinds("canary-consent").await?;
+    let approvals = [
+        ("for", format!("[{{name: '_{CANARY}', uid: a, planHash: 'sha256:{CANARY}'}}]")),
+        ("grants", format!("['Waive:{CANARY}']")),
+        ("reason", format!("'{CANARY}{}'", "x".repeat(300))),
+        ("approver", format!("'{CANARY}{}'", "x".repeat(300))),
+    ];
+    let approvals = approvals.map(|(path, value)| with(approval("it"), path, &value));
+    let holds = [
+        ("customers", format!("[{{ref: '{CANARY}'}}]")),
+        (
+            "customers",
+            format!(
+                "[{{ref: 'hmac:{CANARY}', idFrom: {{secretKeyRef: {{name: '_{CANARY}', key: '{CANARY} '}}}}}}]"
+            ),
+        ),
+        ("customers", format!("[{{id: '{CANARY}'}}]")),
+        ("providers", format!("[{{name: '_{CANARY}', namespace: '_{CANARY}'}}]")),
+        ("reference", format!("'{CANARY}@'")),
+        ("reference", format!("'{CANARY}{}'", "x".repeat(200))),
+    ];
+    let holds = holds.map(|(path, value)| with(with(hold("it"), "all", "false"), path, &value));
+    for (kind, objects) in [(APPROVALS, &approvals[..]), (HOLDS, &holds[..])] {
+        for object in objects {
+            for answer in [server.create(kind, object).await, server.apply(kind, "gitops", object).await] {
+                let answer = answer.expect_err(&object["spec"].to_string());
+                assert!(!answer.contains(CANARY), "{}\n  answer: {answer}", object["spec"]);
+            }
+        }
+    }
+    for event in server.plane.audit_events()? {
+        let is_ours = event["objectRef"]["resource"] == HOLDS
+            || event["objectRef"]["namespace"] == server.namespace.name();
+        assert!(!is_ours || !event.to_string().contains(CANARY), "{event}");
+    }
+    Ok(())
 }
 
 /// Neither to a client-side nor to a server-side apply, nor in the audit log, which keeps the answers.

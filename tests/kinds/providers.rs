@@ -84,6 +84,11 @@ async fn the_rest_of_a_provider_is_refused_in_words_that_help() -> Result<(), Fa
                 ("no confirmation", "verify", "{confirmations: 0, interval: 10s, deadline: 15m}", "spec.verify.confirmations: Invalid value: 0: spec.verify.confirmations in body should be greater than or equal to 1"),
         ("a part of verify", "verify", "{confirmations: 1, interval: 10s}", "spec.verify.deadline: Required value"),
         ("verify that ends before its second look", "verify", "{confirmations: 1, interval: 1m, deadline: 10s}", "spec.verify.deadline: Invalid value: must not be shorter than `interval`"),
+        ("a budget without a limit", "budget", "{}", "spec.budget: Invalid value: must have `perHour`, `perDay` or both"),
+        ("a budget of nothing", "budget", "{perHour: 0}", "spec.budget.perHour: Invalid value: 0: spec.budget.perHour in body should be greater than or equal to 1"),
+        ("a budget without end", "budget", "{perDay: 100001}", "spec.budget.perDay: Invalid value: 100001: spec.budget.perDay in body should be less than or equal to 100000"),
+        ("a budget of an hour", "budget", "{perHour: 10000}", ACCEPTED),
+        ("both budgets", "budget", "{perHour: 20, perDay: 100}", ACCEPTED),
         ("approval by nobody, written out", "approvals", "{required: 0}", ACCEPTED),
         ("an address range", "allowedCIDRs", "[10.0.0.0/8]", ACCEPTED),
         ("all that identifies", "credentials", "{token: {secretKeyRef: {name: revolv3, key: token}}}", ACCEPTED),
@@ -115,6 +120,7 @@ async fn a_length_of_time_is_neither_negative_nor_zero_nor_endless() -> Result<(
     let spans = [
         ("recheckInterval", "10s", "168h"),
         ("approvals.maxValidity", "1s", "336h"),
+        ("coolingOff", "0s", "2160h"),
         ("verify.interval", "100ms", "24h"),
         ("verify.deadline", "100ms", "2160h"),
         ("customProfile.guarantees.consistencyLag", "0s", "168h"),
@@ -231,8 +237,7 @@ async fn a_field_of_later_is_refused_and_not_ignored() -> Result<(), Failure> {
     for (path, value) in [
         ("insecureSkipVerify", "true"), // row 61
         ("tls", "{insecureSkipVerify: true}"),
-        ("coolingOff", "0s"),
-        ("budget", "{perHour: 20}"),
+        ("budget", "{perHour: 20, perWeek: 100}"),
         ("export", "{}"),
         ("allowedNamespaces", "[a]"),
         ("verify", "{confirmations: 1, interval: 10s, deadline: 15m, recheck: [24h]}"),

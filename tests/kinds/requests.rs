@@ -96,7 +96,7 @@ async fn a_field_that_does_not_exist_yet_is_refused_and_not_ignored() -> Result<
     for (path, value) in [
         ("forec", "true"),
         ("skipExport", "false"),
-        ("notBefore", "null"),
+        ("before", "null"),
         ("ttlAfterFinished", "24h"),
         ("namespace", "other"),
         ("request", "{dueBy: '2027-01-01T00:00:00Z'}"),
