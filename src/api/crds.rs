@@ -4,7 +4,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider, OffboardingRecord};
+use super::{
+    ClusterOffboardingProvider, CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider,
+    OffboardingRecord,
+};
 
 /// Every kind's definition, as JSON values in the order in which they are printed.
 ///
@@ -13,6 +16,7 @@ use super::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingP
 #[must_use]
 pub fn crds() -> Vec<Value> {
     [
+        ClusterOffboardingProvider::crd(),
         CustomerHold::crd(),
         CustomerOffboarding::crd(),
         OffboardingApproval::crd(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{SecretKeyRef, rules, words::words};
+use super::{ProviderKind, SecretKeyRef, rules, words::words};
 
 /// What must not be deleted, and why. A hold that cannot be evaluated holds.
 #[expect(clippy::duplicated_attributes, reason = "one line for each column")]
@@ -102,11 +102,4 @@ pub struct HeldProvider {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-}
-
-words! {
-    /// Which kind a provider object is of.
-    #[derive(schemars::JsonSchema, Default)]
-    #[schemars(inline)]
-    ProviderKind { #[default] OffboardingProvider, ClusterOffboardingProvider }
 }

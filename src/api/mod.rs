@@ -2,6 +2,7 @@
 
 mod approval;
 mod base_url;
+mod cluster_provider;
 mod conditions;
 mod crds;
 mod hold;
@@ -17,17 +18,16 @@ mod words;
 pub use approval::{
     ApprovalDecision, ApprovedPlan, GRANT_PATTERN, OffboardingApproval, OffboardingApprovalSpec,
 };
+pub use cluster_provider::{ClusterOffboardingProvider, ClusterOffboardingProviderSpec};
 pub use conditions::{
     Condition, ConditionType, OffboardingResult, Phase, ProviderConditionType, ProviderReason, Reason, Truth,
 };
 pub use crds::crds;
-pub use hold::{
-    CustomerHold, CustomerHoldSpec, HeldCustomer, HeldFrom, HeldProvider, HoldType, ProviderKind,
-};
+pub use hold::{CustomerHold, CustomerHoldSpec, HeldCustomer, HeldFrom, HeldProvider, HoldType};
 pub use offboarding::{
     Blocker, Customer, CustomerOffboarding, CustomerOffboardingSpec, LastError, OffboardingStatus,
-    PlanStatus, PlannedTarget, ProviderRef, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION, RequestDetails,
-    RequestReason, ShortHash, Target, TargetState, TargetStatus,
+    PlanStatus, PlannedTarget, ProviderRef, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION, Regime,
+    RequestDetails, RequestReason, ShortHash, Target, TargetState, TargetStatus,
 };
 pub use operation::{
     AccountProbe, AnswerWord, BodyTemplate, Check, ClassifyRule, Control, CursorPaging, DeleteStep,
@@ -42,7 +42,7 @@ pub use profile::{
 };
 pub use provider::{
     Approvals, Budget, CheckOverride, ClientCertificate, Environment, IdClass, Mode, OffboardingProvider,
-    OffboardingProviderSpec, ProviderStatus, Tls, Verify,
+    OffboardingProviderSpec, ProviderKind, ProviderStatus, Tls, Verify,
 };
 pub use record::{
     Attempt, EarlierRequest, KeptValue, OffboardingRecord, OffboardingRecordSpec, RecordProvider,

@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, Environment, Finality, FromSecret, Mode, Phase,
+    Condition, Environment, Finality, FromSecret, Mode, Phase, ProviderKind,
     rules::{self, immutable, immutable_optional},
     words::words,
 };
@@ -40,6 +40,7 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Until", type_ = "string", json_path = ".status.waitingUntil"),
+    printcolumn(name = "Due", type_ = "string", json_path = ".status.due"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.targetsDone"),
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -50,6 +51,8 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = immutable("customer"))]
 #[x_kube(validation = immutable("targets"))]
+#[x_kube(validation = rules::must("targets", "self.targets.all(target, !has(target.dependsOn) || target.dependsOn.all(name, name != target.name && self.targets.exists(other, other.name == name)))",
+    "`dependsOn` must name other targets of this request"))]
 #[x_kube(validation = immutable_optional("request"))]
 #[x_kube(validation = immutable("acceptAbsent"))]
 #[x_kube(validation = Rule::new("!oldSelf.cancel || self.cancel").message("must not be unset: a cancelled request stays cancelled; create a new CustomerOffboarding instead")
@@ -60,8 +63,9 @@ pub struct CustomerOffboardingSpec {
     /// Why the customer is offboarded, for people and audits; it changes nothing in what is done. Optional. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestDetails>,
-    /// Where the customer is to be deleted: exactly one target. Immutable.
-    #[schemars(length(min = 1, max = 1))]
+    /// Where the customer is to be deleted: 1 to 32 targets. Nothing is deleted at any of them before the customer was found, and
+    /// nothing stands in the way, at all of them. Immutable.
+    #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<Target>,
     /// `true`: a customer that was never there is a success (`AlreadyAbsent`), and recorded as such; `false` by default:
@@ -135,6 +139,9 @@ fn text_or_number(_: &mut SchemaGenerator) -> Schema {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::text("reference", "^[A-Za-z0-9][A-Za-z0-9._:/#-]*$",
     "must start with a letter or digit and contain only letters, digits and `._:/#-`, such as DSR-4711; no personal data"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.regime) || self.regime != 'Custom' || has(self.dueBy)", "must be set when `regime` is Custom"))]
+#[x_kube(validation = rules::must("dueBy", "!has(self.dueBy) || (has(self.regime) && self.regime == 'Custom')",
+    "must be left out unless `regime` is Custom: GDPR and CCPA are counted from `receivedAt`"))]
 pub struct RequestDetails {
     /// `ErasureRequest`, `ContractEnd`, `Fraud`, `TestData` or `Other`. Selectable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +150,25 @@ pub struct RequestDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub reference: Option<String>,
+    /// When you received it, for example `2026-11-20T16:30:00Z`; its creation by default. Deadlines are counted from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub received_at: Option<Timestamp>,
+    /// Which deadline holds: `GDPR` (one calendar month), `CCPA` (45 days), `Custom` (`dueBy`) or `None`, the default. It is told
+    /// in `status.due` and the condition Overdue, and hurries nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regime: Option<Regime>,
+    /// The deadline where `regime` is Custom; with another one it must be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due_by: Option<Timestamp>,
+}
+
+words! {
+    /// Which law sets the deadline.
+    #[derive(schemars::JsonSchema)]
+    #[schemars(inline)]
+    Regime { GDPR, CCPA, Custom, None }
 }
 
 words! {
@@ -160,20 +186,31 @@ pub struct Target {
     /// Your name for this place, a DNS label, for example `billing`. It appears in logs: no personal data.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The OffboardingProvider, in the same namespace.
+    /// The provider object.
     pub provider_ref: ProviderRef,
     /// `Soft` deactivates, `Hard` deletes; one of the provider's `allowedModes`. May be left out where that has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// The customer, where this place knows them under another id than `spec.customer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// Names of other targets that must be done first, for example `[crm]`. Without it, what deactivates comes before what deletes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 31), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub depends_on: Vec<String>,
 }
 
-/// Names an OffboardingProvider in the same namespace.
+/// Names an OffboardingProvider in the same namespace, or a ClusterOffboardingProvider that allows this namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::object_name("name"))]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderRef {
-    /// Name of the OffboardingProvider, for example `revolv3`.
+    /// `OffboardingProvider` (the default) or `ClusterOffboardingProvider`.
+    #[serde(default)]
+    pub kind: ProviderKind,
+    /// Name of the provider object, for example `revolv3`.
     #[schemars(length(max = 253))]
     pub name: String,
 }
@@ -207,6 +244,10 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub waiting_until: Option<Timestamp>,
+    /// Until when it must be done by `spec.request.regime`; the condition Overdue says how it stands to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "super::Moment")]
+    pub due: Option<Timestamp>,
     /// How it ended: Erased, ErasedWithRetention, Deactivated, Unverified, AlreadyAbsent, Cancelled, PartiallyDone or Failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -223,7 +264,8 @@ pub struct OffboardingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub targets_done: Option<String>,
-    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting.
+    /// Ready, Reconciling and Stalled (kstatus), and the story: Planned, Unblocked, Approved, Deleted, Verified, DataErased, Waiting,
+    /// Overdue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -36,7 +36,7 @@ use super::{Condition, FromSecret, Limits, Profile, Span, base_url, rules, words
 #[x_kube(validation = Rule::new("has(self.profile) != has(self.customProfile)")
     .message("exactly one of `profile` and `customProfile` must be set"))]
 #[x_kube(validation = Rule::new("self.account == oldSelf.account").reason(RuleReason::FieldValueForbidden)
-    .message("is immutable: locks and budgets hang on it; create another OffboardingProvider instead").field_path(".account"))]
+    .message("is immutable: locks and budgets hang on it; create another provider object instead").field_path(".account"))]
 #[x_kube(validation = rules::text("account", "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$",
     "must be letters, digits, `-`, `.` and `_`, from a letter or digit to a letter or digit"))]
 #[x_kube(validation = rules::text("profile", rules::DNS_LABEL, "must be the name of a built-in profile, such as revolv3"))]
@@ -69,7 +69,7 @@ pub struct OffboardingProviderSpec {
     pub account: String,
     /// `live` or `sandbox`; shown in every plan.
     pub environment: Environment,
-    /// The credentials that the profile names, each from a Secret of type `offboarding.dev/credentials` in the same namespace.
+    /// The credentials that the profile names, each from a Secret of type `offboarding.dev/credentials` in the same namespace; for a ClusterOffboardingProvider in the operator's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     #[x_kube(validation = rules::names())]
@@ -117,6 +117,13 @@ pub struct OffboardingProviderSpec {
 
 const fn quarter_of_an_hour() -> Span {
     Span::seconds(900)
+}
+
+words! {
+    /// Which kind a provider object is of.
+    #[derive(JsonSchema, Default)]
+    #[schemars(inline)]
+    ProviderKind { #[default] OffboardingProvider, ClusterOffboardingProvider }
 }
 
 words! {
@@ -236,7 +243,7 @@ pub struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65_536))]
     pub ca_bundle: Option<String>,
-    /// A client certificate: a Secret of type `kubernetes.io/tls` in the same namespace.
+    /// A client certificate: a Secret of type `kubernetes.io/tls`, beside those with the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
 }

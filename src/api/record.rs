@@ -128,10 +128,10 @@ pub struct RecordRequest {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordProvider {
-    /// Its kind.
+    /// Its kind: `OffboardingProvider` or `ClusterOffboardingProvider`.
     #[schemars(length(max = 63))]
     pub kind: String,
-    /// Its namespace.
+    /// Its namespace; empty for one of the cluster.
     #[schemars(length(max = 63))]
     pub namespace: String,
     /// Its name.

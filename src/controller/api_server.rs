@@ -3,17 +3,24 @@
 //! A patch ignores `metadata.uid`, and a write that is not strict drops fields that an older CRD does not know: both would
 //! lose an intent silently.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, pin::pin, time::Duration};
 
+use futures::AsyncReadExt as _;
 use kube::{
     Api, Client, Resource,
-    api::{ListParams, ObjectMeta, PostParams},
-    core::{DynamicObject, NamespaceResourceScope, ObjectList, Request},
+    api::{GetParams, ListParams, ObjectMeta, PostParams},
+    core::{ClusterResourceScope, DynamicObject, NamespaceResourceScope, ObjectList, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 /// One call's total deadline.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many objects one page of a list has: some round trips for thousands, which a permit waits for.
+const PAGE: u32 = 500;
+
+/// How long a list may be in bytes. Every object of it is in memory at once, and who may create one could fill that.
+const LONGEST_LIST: usize = 32 << 20;
 
 /// Who we are in `managedFields`.
 const FIELD_MANAGER: &str = "operator";
@@ -36,6 +43,9 @@ pub enum ApiError {
     /// 400 or 422: the CRD is older than this operator, or a bug of ours. Trying again soon does not help.
     #[error("refused as invalid; is the CRD as old as this operator?")]
     Invalid,
+    /// More objects than are read: what is not known completely is not known.
+    #[error("too many objects to read; delete those that are no longer needed")]
+    TooMany,
     /// A timeout, 429 or 5xx, or no connection: what was asked may have been done or not.
     #[error("no usable answer")]
     Unanswered,
@@ -62,6 +72,21 @@ impl<K> Namespaced for K where
 {
 }
 
+/// A kind that belongs to no namespace.
+pub trait ClusterScoped:
+    Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug + DeserializeOwned + Serialize
+{
+}
+
+impl<K> ClusterScoped for K where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+{
+}
+
 impl ApiServer {
     /// Wraps a client that does not retry: a hidden retry turns our own write into a conflict.
     #[must_use]
@@ -76,6 +101,88 @@ impl ApiServer {
     pub async fn get<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         within(api.get_opt(name)).await
+    }
+
+    /// One object that belongs to no namespace, live.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn get_cluster<K: ClusterScoped>(&self, name: &str) -> Result<Option<K>, ApiError> {
+        within(Api::<K>::all(self.client.clone()).get_opt(name)).await
+    }
+
+    /// The same as it is stored, with the fields of a newer server that our type does not know.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn get_untyped<K: ClusterScoped>(&self, name: &str) -> Result<Option<DynamicObject>, ApiError> {
+        let request = Request::new(K::url_path(&(), None)).get(name, &GetParams::default());
+        let request = request.map_err(|_| ApiError::Invalid)?;
+        match within(self.client.request(request)).await {
+            Ok(object) => Ok(Some(object)),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every object of a kind in a namespace, live: all of them or none.
+    ///
+    /// # Errors
+    /// `Invalid` where one of them cannot be understood, `TooMany` where they are more than [`LONGEST_LIST`] bytes.
+    pub async fn list<K: Namespaced>(&self, namespace: &str) -> Result<Vec<K>, ApiError> {
+        self.list_where(namespace, "").await
+    }
+
+    /// The same, but only what a field selector fits; everything where it is empty.
+    ///
+    /// # Errors
+    /// As `list`.
+    pub async fn list_where<K: Namespaced>(&self, namespace: &str, fields: &str) -> Result<Vec<K>, ApiError> {
+        within_deadline(self.pages(&K::url_path(&(), Some(namespace)), fields)).await
+    }
+
+    /// Every object of a kind that belongs to no namespace, live: all of them or none.
+    ///
+    /// # Errors
+    /// As `list`.
+    pub async fn list_all<K: ClusterScoped>(&self) -> Result<Vec<K>, ApiError> {
+        within_deadline(self.pages(&K::url_path(&(), None), "")).await
+    }
+
+    /// All pages together have one deadline. A page of one moment is followed by pages of the same one: nothing is missed in between.
+    async fn pages<K: Debug + Clone + DeserializeOwned>(
+        &self,
+        url_path: &str,
+        fields: &str,
+    ) -> Result<Vec<K>, ApiError> {
+        let mut found = Vec::new();
+        let mut left = LONGEST_LIST;
+        let mut token: Option<String> = None;
+        loop {
+            let mut page = ListParams::default().limit(PAGE);
+            if !fields.is_empty() {
+                page = page.fields(fields);
+            }
+            page.continue_token = token;
+            let request = Request::new(url_path).list(&page).map_err(|_| ApiError::Invalid)?;
+            let text = self.text(request, left).await?;
+            left -= text.len();
+            let page: ObjectList<K> = serde_json::from_slice(&text).map_err(|_| ApiError::Invalid)?;
+            found.extend(page.items);
+            token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// An answer's body, which is read no further than to the bound.
+    async fn text(&self, request: http::Request<Vec<u8>>, bound: usize) -> Result<Vec<u8>, ApiError> {
+        let body = self.client.request_stream(request).await.map_err(|error| class_of(&error))?;
+        let mut text = Vec::new();
+        let mut body = pin!(body.take(bound as u64 + 1));
+        body.read_to_end(&mut text).await.map_err(|_| ApiError::Unanswered)?;
+        if text.len() > bound { Err(ApiError::TooMany) } else { Ok(text) }
     }
 
     /// Any object of a kind in a namespace, where there is one, whether it can be understood or not; lists one at most.
@@ -119,7 +226,17 @@ impl ApiServer {
         self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
     }
 
-    async fn send<K: Namespaced>(
+    /// The same for an object that is in no namespace.
+    ///
+    /// # Errors
+    /// As `replace`.
+    pub async fn replace_status_of_cluster<K: ClusterScoped>(&self, object: &K) -> Result<K, ApiError> {
+        let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
+        let request = Request::new(K::url_path(&(), None));
+        self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
+    }
+
+    async fn send<K: DeserializeOwned>(
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<K, ApiError> {
@@ -151,10 +268,11 @@ fn strict(uri: &http::Uri) -> Option<http::Uri> {
 }
 
 async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(DEADLINE, call).await {
-        Ok(answer) => answer.map_err(|error| class_of(&error)),
-        Err(_) => Err(ApiError::Unanswered),
-    }
+    within_deadline(async { call.await.map_err(|error| class_of(&error)) }).await
+}
+
+async fn within_deadline<T>(call: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(ApiError::Unanswered))
 }
 
 fn class_of(error: &kube::Error) -> ApiError {

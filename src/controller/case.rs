@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::ResourceExt as _;
 
 use super::{
     connection::Connection,
     context::Context,
     error::Error,
+    provider_kinds::{ProviderKey, ProviderObject},
     secrets::{self, SecretProblem},
 };
 use crate::{
-    api::{
-        CustomerOffboarding, IdClass, OffboardingProvider, OffboardingRecord, ProviderReason, RecordProvider,
-        RecordRequest,
-    },
+    api::{CustomerOffboarding, IdClass, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
     domain::{
-        CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
-        ProviderSeen, RecordProblem, Sent, mode_of,
+        BudgetSeen, CustomerId, CustomerSeen, CustomerSource, Facts, Failure, HoldSeen, InvalidSpec, Memory,
+        Observation, Plan, ProviderSeen, RecordProblem, Sent, Whole, mode_of,
     },
     evidence::{Keys, record},
     providers::{Captured, Credentials},
@@ -86,6 +84,9 @@ pub struct Case {
     pub in_use: Option<InUse>,
     pub captured: Captured,
     pub memory: Memory,
+    pub hold: HoldSeen,
+    pub budget: BudgetSeen,
+    pub whole: Arc<Whole>,
 }
 
 impl Case {
@@ -99,8 +100,11 @@ impl Case {
             name: object.name_any(),
             uid: object.uid().ok_or(Error::Incomplete)?,
         };
-        let told = || object.status.as_ref()?.targets.first()?.record.clone();
-        let hint = ctx.records.name_of(&origin.uid).or_else(told);
+        let told = || {
+            let mut targets = object.status.as_ref()?.targets.iter();
+            targets.find(|target| target.name == plan.target)?.record.clone()
+        };
+        let hint = ctx.records.name_of(&origin.uid, &plan.target).or_else(told);
         let mut case = Self::begin(ctx, origin, plan).await;
         if let Some(name) = hint {
             case.read_record(ctx, &name).await;
@@ -124,8 +128,11 @@ impl Case {
             wish: crate::domain::Wish::Withdrawn,
             customer: CustomerSource::Sealed,
             target,
+            // For the sentence alone: what is looked for, the record says.
+            provider_kind: object.spec.provider.kind.parse().unwrap_or_default(),
             provider: object.spec.provider.name.clone(),
             mode: Some(mode),
+            depends_on: Vec::new(),
             accept_absent: false,
             reason: None,
             not_before: None,
@@ -154,6 +161,9 @@ impl Case {
             in_use: None,
             captured: Captured::nothing(),
             memory: Memory::default(),
+            hold: HoldSeen::Unread,
+            budget: BudgetSeen::Unread,
+            whole: Arc::new(Whole::unread()),
         }
     }
 
@@ -204,7 +214,7 @@ impl Case {
             Ok(Some(object)) => {
                 self.customer_ref = Some(object.spec.customer_ref.clone());
                 if object.spec.request.uid == self.origin.uid {
-                    ctx.records.remember(&self.origin.uid, name);
+                    ctx.records.remember(&self.origin.uid, &object.spec.request.target, name);
                 }
                 Stored::Read(Box::new(object))
             }
@@ -231,8 +241,7 @@ impl Case {
 
     /// Provider, id, record and credential, in the order in which each needs the one before.
     async fn complete(&mut self, ctx: &Context) {
-        let name = ObjectRef::<OffboardingProvider>::new(&self.plan.provider).within(&self.origin.namespace);
-        match ctx.providers.get(&name) {
+        match self.provider_object(ctx) {
             Some(object) => self.take_provider(ctx, &object).await,
             None => self.provider = ProviderSeen::NotFound,
         }
@@ -254,15 +263,36 @@ impl Case {
     /// profile declares, also when the first try to save that status was lost.
     async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
         let Stored::Read(record) = &self.stored else { return };
-        let named = record.spec.provider.clone();
-        let name = ObjectRef::<OffboardingProvider>::new(&named.name).within(&named.namespace);
-        if let Some(object) = ctx.providers.get(&name).filter(|object| object.uid() == Some(named.uid)) {
+        let named = &record.spec.provider;
+        let found = ProviderKey::of_record(named).and_then(|key| ctx.providers.get(&key));
+        if let Some(object) = found.filter(|object| object.metadata().uid.as_ref() == Some(&named.uid)) {
             self.take_provider(ctx, &object).await;
         }
     }
 
+    /// The provider object: for a request, if it serves the request's namespace. An open record without its request goes by
+    /// the record, also where the namespace was taken off the list: what was sent is finished.
+    fn provider_object(&self, ctx: &Context) -> Option<ProviderObject> {
+        if let (CustomerSource::Sealed, Stored::Read(record)) = (&self.plan.customer, &self.stored) {
+            return ctx.providers.get(&ProviderKey::of_record(&record.spec.provider)?);
+        }
+        let namespace = &self.origin.namespace;
+        let key = ProviderKey::named(self.plan.provider_kind, &self.plan.provider, namespace);
+        let found = ctx.providers.get(&key)?;
+        let serves = found.serves(namespace);
+        if !serves {
+            // Only the log tells it from one that is not there.
+            tracing::info!(
+                namespace,
+                provider = key.name,
+                "the provider object does not allow this namespace"
+            );
+        }
+        serves.then_some(found)
+    }
+
     /// Takes a provider object over, as it is written now.
-    pub async fn take_provider(&mut self, ctx: &Context, object: &OffboardingProvider) {
+    pub async fn take_provider(&mut self, ctx: &Context, object: &ProviderObject) {
         match ctx.connections.of(object).await {
             Ok(connection) => {
                 self.provider = ProviderSeen::Found(Box::new(connection.facts.clone()));
@@ -279,7 +309,7 @@ impl Case {
         let sealed = self.sealed_id(keys);
         let customer = match (&sealed, &self.plan.customer) {
             (Some(customer), _) => customer.clone(),
-            (None, CustomerSource::Literal(_)) if connection_is_personal(ctx, self) => {
+            (None, CustomerSource::Literal(_)) if ids_are_personal(ctx, connection) => {
                 return CustomerSeen::Refused(InvalidSpec::PersonalId);
             }
             (None, CustomerSource::Literal(customer)) => customer.clone(),
@@ -311,9 +341,7 @@ impl Case {
     /// Reads the credential live. Where it cannot be used, the provider counts as unusable.
     pub async fn take_credentials(&mut self, ctx: &Context) {
         let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
-        let name =
-            ObjectRef::<OffboardingProvider>::new(&connection.facts.name).within(&connection.facts.namespace);
-        let Some(object) = ctx.providers.get(&name) else { return };
+        let Some(object) = ctx.providers.get(&ProviderKey::of(&connection.facts)) else { return };
         match credentials_of(ctx, &object, &connection, &keys).await {
             Ok(in_use) => self.in_use = Some(in_use),
             Err(reason) => {
@@ -336,6 +364,9 @@ impl Case {
             created_long_ago: false,
             control: None,
             checks: Vec::new(),
+            hold: self.hold.clone(),
+            budget: self.budget,
+            whole: self.whole.clone(),
         }
     }
 
@@ -357,7 +388,7 @@ impl Case {
     pub fn record_provider(&self) -> Option<RecordProvider> {
         let ProviderSeen::Found(provider) = &self.provider else { return None };
         Some(RecordProvider {
-            kind: "OffboardingProvider".to_owned(),
+            kind: provider.kind.to_string(),
             namespace: provider.namespace.clone(),
             name: provider.name.clone(),
             uid: provider.uid.clone(),
@@ -367,9 +398,9 @@ impl Case {
     }
 }
 
-fn connection_is_personal(ctx: &Context, case: &Case) -> bool {
-    let name = ObjectRef::<OffboardingProvider>::new(&case.plan.provider).within(&case.origin.namespace);
-    ctx.providers.get(&name).is_some_and(|object| object.spec.id_class == IdClass::Personal)
+fn ids_are_personal(ctx: &Context, connection: &Connection) -> bool {
+    let object = ctx.providers.get(&ProviderKey::of(&connection.facts));
+    object.is_some_and(|object| object.spec().id_class == IdClass::Personal)
 }
 
 /// Reads a provider object's credentials, and checks what can be checked without a call.
@@ -378,13 +409,13 @@ fn connection_is_personal(ctx: &Context, case: &Case) -> bool {
 /// The reason that its condition `Ready` shows.
 pub async fn credentials_of(
     ctx: &Context,
-    object: &OffboardingProvider,
+    object: &ProviderObject,
     connection: &Connection,
     keys: &Keys,
 ) -> Result<InUse, ProviderReason> {
-    let namespace = object.namespace().unwrap_or_default();
+    let namespace = object.namespace_of_secrets(&ctx.operator_namespace);
     let read =
-        secrets::values(&ctx.api, &namespace, secrets::CREDENTIALS_TYPE, &object.spec.credentials).await;
+        secrets::values(&ctx.api, namespace, secrets::CREDENTIALS_TYPE, &object.spec().credentials).await;
     let secrets::Values { values, version } = read.map_err(|_| ProviderReason::SecretUnavailable)?;
     let named: Vec<&[u8]> =
         values.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]).collect();

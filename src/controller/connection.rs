@@ -10,10 +10,10 @@ use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{api_server::ApiServer, context::Timing, secrets};
+use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
 use crate::{
-    api::{Limits, OffboardingProvider, ProviderReason},
-    domain::{Failure, ProviderFacts},
+    api::{Limits, ProviderReason},
+    domain::{BudgetLimits, Demands, Failure, ProviderFacts},
     providers::{
         LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
         http::{
@@ -54,6 +54,7 @@ pub struct Unusable {
 /// The connections of this process, by the provider objects' uids.
 pub struct Connections {
     api: ApiServer,
+    operator_namespace: String,
     egress: Egress,
     timing: Timing,
     cached: Mutex<HashMap<String, Cached>>,
@@ -74,19 +75,19 @@ struct Cached {
 impl Connections {
     /// No connection yet; `egress` is what the installation allows.
     #[must_use]
-    pub fn new(api: ApiServer, egress: Egress, timing: Timing) -> Self {
-        Self { api, egress, timing, cached: Mutex::default(), told: Mutex::default() }
+    pub fn new(api: ApiServer, operator_namespace: String, egress: Egress, timing: Timing) -> Self {
+        Self { api, operator_namespace, egress, timing, cached: Mutex::default(), told: Mutex::default() }
     }
 
     /// The connection of a provider object as it is written in this generation.
     ///
     /// # Errors
     /// `Unusable`: the platform team mends the object.
-    pub async fn of(&self, object: &OffboardingProvider) -> Result<Arc<Connection>, Unusable> {
-        let uid = object.metadata.uid.clone().unwrap_or_default();
+    pub async fn of(&self, object: &ProviderObject) -> Result<Arc<Connection>, Unusable> {
+        let uid = object.metadata().uid.clone().unwrap_or_default();
         let identity = self.client_identity(object).await?;
         let certificate = identity.as_ref().map_or("", |(_, version)| version);
-        let version = format!("{}/{certificate}", object.metadata.generation.unwrap_or_default());
+        let version = format!("{}/{certificate}", object.metadata().generation.unwrap_or_default());
         if let Some(connection) = self.cached(&uid, &version) {
             return connection;
         }
@@ -129,16 +130,16 @@ impl Connections {
     }
 
     /// What is left of a pause that the provider asked for before this process began.
-    fn paused_for(&self, object: &OffboardingProvider) -> Option<Duration> {
-        let until = object.status.as_ref()?.paused_until?;
+    fn paused_for(&self, object: &ProviderObject) -> Option<Duration> {
+        let until = object.status()?.paused_until?;
         Duration::try_from(until.duration_since((self.egress.clock)())).ok()
     }
 
     async fn client_identity(
         &self,
-        object: &OffboardingProvider,
+        object: &ProviderObject,
     ) -> Result<Option<(ClientIdentity, String)>, Unusable> {
-        let Some(wanted) = object.spec.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref()) else {
+        let Some(wanted) = object.spec().tls.as_ref().and_then(|tls| tls.client_certificate.as_ref()) else {
             return Ok(None);
         };
         let unavailable = || {
@@ -147,7 +148,7 @@ impl Connections {
             message: "`spec.tls.clientCertificate`: not available; it must be a Secret of type kubernetes.io/tls with tls.crt and tls.key".to_owned(),
         }
         };
-        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let namespace = object.namespace_of_secrets(&self.operator_namespace);
         let secret =
             secrets::read(&self.api, namespace, secrets::CERTIFICATE_TYPE, &wanted.secret_name).await;
         let secret = secret.map_err(|_| unavailable())?;
@@ -161,11 +162,11 @@ impl Connections {
 
     fn build(
         &self,
-        object: &OffboardingProvider,
+        object: &ProviderObject,
         identity: Option<&ClientIdentity>,
         limiter: Arc<Limiter>,
     ) -> Result<Connection, Unusable> {
-        let spec = &object.spec;
+        let spec = object.spec();
         let profile = profile_of(object)?;
         let parts = EndpointParts {
             base_url: &spec.base_url,
@@ -239,9 +240,9 @@ impl Read for Reserved {
     }
 }
 
-fn profile_of(object: &OffboardingProvider) -> Result<Arc<LoadedProfile>, Unusable> {
+fn profile_of(object: &ProviderObject) -> Result<Arc<LoadedProfile>, Unusable> {
     let invalid = |message| Unusable { reason: ProviderReason::InvalidProfile, message };
-    match (&object.spec.profile, &object.spec.custom_profile) {
+    match (&object.spec().profile, &object.spec().custom_profile) {
         (Some(name), None) => built_in(name).ok_or_else(|| {
             let names = built_in_names().join(", ");
             invalid(format!("`spec.profile`: there is no built-in profile '{name}'; there are {names}"))
@@ -283,9 +284,9 @@ fn unusable(problem: &EndpointProblem) -> Unusable {
 }
 
 /// The object's limits, cut to the profile's maximum; the profile's default where it says nothing.
-fn limits_of(object: &OffboardingProvider, profile: &LoadedProfile) -> Limits {
+fn limits_of(object: &ProviderObject, profile: &LoadedProfile) -> Limits {
     let known = &profile.source().limits;
-    let wanted = object.spec.limits.unwrap_or(known.default);
+    let wanted = object.spec().limits.unwrap_or(known.default);
     let Some(most) = known.max else { return wanted };
     Limits {
         requests_per_minute: wanted.requests_per_minute.min(most.requests_per_minute),
@@ -294,22 +295,31 @@ fn limits_of(object: &OffboardingProvider, profile: &LoadedProfile) -> Limits {
     }
 }
 
-fn facts_of(object: &OffboardingProvider, profile: &LoadedProfile, timing: Timing) -> ProviderFacts {
-    let spec = &object.spec;
+fn facts_of(object: &ProviderObject, profile: &LoadedProfile, timing: Timing) -> ProviderFacts {
+    let spec = object.spec();
     let declared = Arc::new(profile.declared().clone());
     let verify = spec.verify.unwrap_or(profile.source().verify.default);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     ProviderFacts {
-        namespace: text(&object.metadata.namespace),
-        name: text(&object.metadata.name),
-        uid: text(&object.metadata.uid),
+        kind: object.kind(),
+        namespace: text(&object.metadata().namespace),
+        name: text(&object.metadata().name),
+        uid: text(&object.metadata().uid),
         base_url: spec.base_url.clone(),
         account: spec.account.clone(),
         environment: spec.environment,
         allowed_modes: spec.allowed_modes.clone(),
         checks: spec.checks.clone(),
-        approvals_required: spec.approvals.required.unsigned_abs(),
-        separation_of_duties: spec.approvals.separation_of_duties,
+        demands: Demands {
+            required: spec.approvals.required.unsigned_abs(),
+            separation_of_duties: spec.approvals.separation_of_duties,
+            max_validity: spec.approvals.max_validity.0,
+            cooling_off: spec.cooling_off.0,
+        },
+        budget: BudgetLimits {
+            per_hour: spec.budget.and_then(|budget| budget.per_hour).map(i32::unsigned_abs),
+            per_day: spec.budget.and_then(|budget| budget.per_day).map(i32::unsigned_abs),
+        },
         recheck_interval: spec.recheck_interval.0.max(Duration::from_secs(10)),
         confirmations: verify.confirmations.max(1).unsigned_abs(),
         verify_interval: verify.interval.0.max(Duration::from_millis(100)),

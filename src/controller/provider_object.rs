@@ -11,11 +11,12 @@ use super::{
     connection::{Connection, Unusable},
     context::Shared,
     error::Error,
+    provider_kinds::{ProviderKey, ProviderObject},
 };
 use crate::{
     api::{
-        Condition, CustomerOffboarding, OffboardingProvider, ProviderConditionType, ProviderReason,
-        ProviderStatus, Truth,
+        ClusterOffboardingProvider, Condition, CustomerOffboarding, OffboardingProvider,
+        ProviderConditionType, ProviderReason, ProviderStatus, Truth,
     },
     domain::{Class, Control, answer},
     providers::http::{CircuitState, OpenedBy},
@@ -40,24 +41,32 @@ struct Health {
 ///
 /// # Errors
 /// `SaveStatus`.
-pub async fn reconcile(object: Arc<OffboardingProvider>, ctx: Shared) -> Result<Action, Error> {
-    let health = examine(&ctx, &object).await;
+pub async fn reconcile<K>(object: Arc<K>, ctx: Shared) -> Result<Action, Error>
+where
+    Arc<K>: Into<ProviderObject>,
+{
+    pass(&object.into(), &ctx).await
+}
+
+async fn pass(object: &ProviderObject, ctx: &Shared) -> Result<Action, Error> {
+    let health = examine(ctx, object).await;
     let ready = health.reason == ProviderReason::ProbeSucceeded;
-    let generation = object.metadata.generation.unwrap_or_default();
-    let previous = object.status.clone().unwrap_or_default();
+    let generation = object.metadata().generation.unwrap_or_default();
+    let previous = object.status().cloned().unwrap_or_default();
     let status = status_of(&health, generation, &previous, (ctx.clock)());
     if status != previous {
-        put(&ctx, &object, status).await?;
+        put(ctx, object, status).await?;
     }
-    let uid = object.uid().ok_or(Error::Incomplete)?;
-    if ctx.connections.is_news(&uid, generation, ready) {
-        tracing::info!(provider = object.name_any(), reason = %health.reason, "provider object: {}", health.message);
-        wake_requests(&ctx, &object);
+    let uid = object.metadata().uid.as_deref().ok_or(Error::Incomplete)?;
+    if ctx.connections.is_news(uid, generation, ready) {
+        let key = object.key();
+        tracing::info!(provider = key.name, kind = %key.kind, reason = %health.reason, "provider object: {}", health.message);
+        wake_requests(ctx, &key);
     }
     Ok(Action::requeue(if ready { WHILE_READY } else { WHILE_NOT_READY }))
 }
 
-async fn examine(ctx: &Shared, object: &OffboardingProvider) -> Health {
+async fn examine(ctx: &Shared, object: &ProviderObject) -> Health {
     let connection = match ctx.connections.of(object).await {
         Ok(connection) => connection,
         Err(Unusable { reason, message }) => {
@@ -79,8 +88,8 @@ async fn examine(ctx: &Shared, object: &OffboardingProvider) -> Health {
 }
 
 /// A half-open circuit is told as it was.
-fn previous_circuit(object: &OffboardingProvider) -> Option<OpenedBy> {
-    let conditions = &object.status.as_ref()?.conditions;
+fn previous_circuit(object: &ProviderObject) -> Option<OpenedBy> {
+    let conditions = &object.status()?.conditions;
     let open =
         conditions.iter().find(|condition| condition.type_ == ProviderConditionType::CircuitOpen.as_str())?;
     match (open.status, open.reason.as_str()) {
@@ -91,11 +100,7 @@ fn previous_circuit(object: &OffboardingProvider) -> Option<OpenedBy> {
 }
 
 /// The control request, where this credential and generation were not probed well yet.
-async fn probe(
-    ctx: &Shared,
-    object: &OffboardingProvider,
-    connection: &Connection,
-) -> (ProviderReason, String) {
+async fn probe(ctx: &Shared, object: &ProviderObject, connection: &Connection) -> (ProviderReason, String) {
     let Some(keys) = ctx.installation.keys().await else {
         return (ProviderReason::ControlFailed, "the installation key is not available".to_owned());
     };
@@ -189,18 +194,30 @@ fn paused_until(left: Option<Duration>, before: Option<Timestamp>, now: Timestam
     steady.or_else(|| Timestamp::from_second(until.as_second() + 1).ok())
 }
 
-async fn put(ctx: &Shared, object: &OffboardingProvider, status: ProviderStatus) -> Result<(), Error> {
-    let namespace = object.namespace().ok_or(Error::Incomplete)?;
-    let replaced =
-        OffboardingProvider { metadata: version_of(object), spec: object.spec.clone(), status: Some(status) };
-    ctx.api.replace_status(&namespace, &replaced).await.map(|_| ()).map_err(Error::SaveStatus)
+async fn put(ctx: &Shared, object: &ProviderObject, status: ProviderStatus) -> Result<(), Error> {
+    let status = Some(status);
+    let put = match object {
+        ProviderObject::Namespaced(object) => {
+            let namespace = object.namespace().ok_or(Error::Incomplete)?;
+            let (metadata, spec) = (version_of(object.as_ref()), object.spec.clone());
+            let replaced = OffboardingProvider { metadata, spec, status };
+            ctx.api.replace_status(&namespace, &replaced).await.map(drop)
+        }
+        ProviderObject::Cluster(object) => {
+            let (metadata, spec) = (version_of(object.as_ref()), object.spec.clone());
+            let replaced = ClusterOffboardingProvider { metadata, spec, status };
+            ctx.api.replace_status_of_cluster(&replaced).await.map(drop)
+        }
+    };
+    put.map_err(Error::SaveStatus)
 }
 
-/// Everything that waits for this provider object looks again.
-fn wake_requests(ctx: &Shared, object: &OffboardingProvider) {
+/// Everything that names this provider object looks again: also who may not use it any more.
+fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
     let names_it = |request: &CustomerOffboarding| {
-        request.namespace() == object.namespace()
-            && request.spec.targets.iter().any(|target| target.provider_ref.name == object.name_any())
+        let namespace = request.namespace().unwrap_or_default();
+        let mut targets = request.spec.targets.iter().map(|target| &target.provider_ref);
+        targets.any(|named| ProviderKey::named(named.kind, &named.name, &namespace) == *provider)
     };
     let requests = ctx.requests.state();
     ctx.wake(

@@ -26,17 +26,27 @@ use tokio::{sync::RwLock, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    api_server::{ApiServer, Namespaced},
+    api_server::ApiServer,
+    budgets::Budgets,
     connection::Connections,
+    consents::Consents,
     context::{Context, Shared, Timing},
     error::{Backoff, Error},
     events::Events,
+    holds::Holds,
     installation::Installation,
-    orphan, provider_object, reconcile,
+    lease::{Elector, Leadership, LeaseTiming},
+    orphan, people,
+    provider_kinds::ProviderObjects,
+    provider_object, reconcile,
     records::Records,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingProvider, OffboardingRecord, RETRY_ANNOTATION},
+    api::{
+        ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord,
+        RETRY_ANNOTATION,
+    },
+    domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
 };
@@ -58,7 +68,10 @@ pub struct Settings {
     /// Names this process in the attempts that it makes.
     pub process: String,
     pub timing: Timing,
+    pub lease: LeaseTiming,
     pub egress: Egress,
+    /// How many deletions all accounts together may see in an hour; no ceiling where it is `None`.
+    pub destructive_rate: Option<u32>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -70,6 +83,8 @@ pub struct Clients {
 }
 
 /// Runs the operator until `stopping` is cancelled, and then until every send has ended. `serve` is told the context.
+///
+/// The watches run from the start, passes do something only where this process leads; it competes once its caches are filled.
 pub async fn run(
     settings: Settings,
     clients: Clients,
@@ -79,35 +94,53 @@ pub async fn run(
     let api = ApiServer::new(clients.calls.clone());
     let (requests, requests_writer) = reflector::store::<CustomerOffboarding>();
     let (providers, providers_writer) = reflector::store::<OffboardingProvider>();
+    let (cluster_providers, cluster_providers_writer) = reflector::store::<ClusterOffboardingProvider>();
     let (records, records_writer) = reflector::store::<OffboardingRecord>();
     let (wake_requests, requests_woken) = mpsc::unbounded_channel();
-    let (wake_providers, providers_woken) = mpsc::unbounded_channel();
+    let (wake_namespaced, providers_woken) = mpsc::unbounded_channel();
+    let (wake_cluster, cluster_providers_woken) = mpsc::unbounded_channel();
     let (wake_records, records_woken) = mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         records: Records::new(api.clone(), settings.operator_namespace.clone(), records.clone()),
-        connections: Connections::new(api.clone(), settings.egress.clone(), settings.timing),
-        api,
+        connections: Connections::new(
+            api.clone(),
+            settings.operator_namespace.clone(),
+            settings.egress.clone(),
+            settings.timing,
+        ),
+        api: api.clone(),
         operator_namespace: settings.operator_namespace.clone(),
         events: Events::new(clients.calls.clone(), &settings.process),
         process: settings.process,
         clock: settings.clock,
         started: Instant::now(),
         timing: settings.timing,
+        leadership: Leadership::default(),
         installation: Installation::default(),
+        consents: Consents::default(),
+        holds: Holds::default(),
+        budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
+        policies: std::sync::RwLock::new(PolicyState::Unanswered),
+        retries: std::sync::Mutex::default(),
         requests: requests.clone(),
-        providers: providers.clone(),
+        providers: ProviderObjects {
+            namespaced: providers.clone(),
+            cluster: cluster_providers.clone(),
+            wake_namespaced,
+            wake_cluster,
+        },
         backoff: Backoff::default(),
         sends: TaskTracker::new(),
         stopping: stopping.clone(),
         metrics: Metrics::default(),
         wake_requests,
-        wake_providers,
         wake_records,
         synced: AtomicBool::new(false),
     });
     let serving = tokio::spawn(serve(ctx.clone()));
     let key = tokio::spawn(keep_the_key(ctx.clone()));
     until_there_is_a_key(&ctx).await;
+    let people = tokio::spawn(people::follow(ctx.clone(), clients.watches.clone()));
 
     let watched = clients.watches.clone();
     let records_api =
@@ -122,48 +155,69 @@ pub async fn run(
         .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
         .for_each(|_| async {});
 
+    let all = Api::all(watched.clone());
+    let cluster_provider_stream = watch(all, "", cluster_providers_writer, gone_provider(ctx.clone()));
+    let cluster_provider_controller =
+        controller_of(cluster_provider_stream, cluster_providers.clone(), cluster_providers_woken, &stopping)
+            .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
+            .for_each(|_| async {});
+
     let request_stream =
         watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
     let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
 
-    let caches = [tokio::spawn(record_controller), tokio::spawn(provider_controller)];
+    let controllers = [
+        tokio::spawn(record_controller),
+        tokio::spawn(provider_controller),
+        tokio::spawn(cluster_provider_controller),
+        tokio::spawn(request_controller),
+    ];
     filled(&records, &stopping).await;
     filled(&providers, &stopping).await;
-    let request_controller = tokio::spawn(request_controller);
+    filled(&cluster_providers, &stopping).await;
     filled(&requests, &stopping).await;
+    let nothing_in_flight = CancellationToken::new();
+    let mut elector = None;
     if !stopping.is_cancelled() {
         ctx.synced.store(true, Ordering::Relaxed);
         tracing::info!("ready");
+        let competing = Elector::new(ctx.clone(), settings.lease).run(nothing_in_flight.clone());
+        elector = Some(tokio::spawn(competing));
     }
 
     stopping.cancelled().await;
     tracing::info!("stopping: no more intents, waiting for sends in flight");
     let longest = ctx.timing.request_deadline + Duration::from_secs(10);
     let ended = async {
-        let _ = request_controller.await;
-        for cache in caches {
-            let _ = cache.await;
+        for controller in controllers {
+            let _ = controller.await;
         }
     };
     let _ = tokio::time::timeout(longest, ended).await;
     ctx.sends.close();
     let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
+    // A lease that is given back too early is worse than one that runs out.
+    if let (true, Some(elector)) = (drained, elector) {
+        nothing_in_flight.cancel();
+        let _ = elector.await;
+    }
     tracing::info!(drained, "stopped");
     serving.abort();
+    people.abort();
     key.abort();
 }
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
-fn watch<K: Namespaced + DeserializeOwned + Send + Sync + 'static>(
+fn watch<K>(
     api: Api<DeserializeGuard<K>>,
     selector: &str,
     writer: Writer<K>,
     removed: impl Fn(&K) + Send + 'static,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
-    K::DynamicType: Eq + std::hash::Hash + Clone + Default,
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let config = match selector {
         "" => watcher::Config::default(),
@@ -187,7 +241,7 @@ where
         .predicate_filter(wakes::<K>, PredicateConfig::default())
 }
 
-fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+pub(super) fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
     match event {
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
@@ -238,7 +292,8 @@ where
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
 }
 
-/// A pass whose panic ends only itself.
+/// A pass whose panic ends only itself. Where another process leads, it is left out: `Elector` has everything looked at when
+/// this one leads.
 fn guarded<K, F>(
     controller: &'static str,
     pass: impl Fn(Arc<K>, Shared) -> F + Clone + Send + 'static,
@@ -248,6 +303,9 @@ where
     F: Future<Output = Result<Action, Error>> + Send + 'static,
 {
     move |object, ctx| {
+        if !ctx.leadership.is_held() {
+            return std::future::ready(Ok(Action::await_change())).boxed();
+        }
         let (metrics, started) = (ctx.clone(), Instant::now());
         let pass = AssertUnwindSafe(pass(object, ctx)).catch_unwind();
         async move {
@@ -271,6 +329,8 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
             Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
                 tracing::debug!(controller, name, step = error.step(), "the object moved on");
             }
+            // Told once, by the elector.
+            Error::LeaseLost => tracing::debug!(controller, name, step = error.step(), "left to the leader"),
             error => {
                 tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
             }
@@ -284,7 +344,7 @@ fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
     move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
 }
 
-fn gone_provider(ctx: Shared) -> impl Fn(&OffboardingProvider) + Send + 'static {
+fn gone_provider<K: kube::Resource>(ctx: Shared) -> impl Fn(&K) + Send + 'static {
     move |provider| {
         if let Some(uid) = provider.uid() {
             ctx.connections.forget(&uid);
@@ -325,17 +385,6 @@ async fn until_there_is_a_key(ctx: &Shared) {
     }
 }
 
-/// Everything that waited for the key looks again.
-fn wake_all(ctx: &Context) {
-    ctx.wake(ctx.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
-    for provider in ctx.providers.state() {
-        let _ = ctx.wake_providers.send(ObjectRef::from_obj(provider.as_ref()));
-    }
-    for record in ctx.records.open() {
-        let _ = ctx.wake_records.send(record);
-    }
-}
-
 async fn keep_the_key(ctx: Shared) {
     let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
@@ -345,7 +394,7 @@ async fn keep_the_key(ctx: Shared) {
             Ok(()) => {
                 pause = KEY_INTERVAL;
                 if !was_there {
-                    wake_all(&ctx);
+                    ctx.wake_all();
                 }
             }
             Err(problem) => {

@@ -31,7 +31,7 @@ pub enum SecretProblem {
 impl From<ApiError> for SecretProblem {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::Unanswered | ApiError::Conflict => SecretProblem::Unanswered,
+            ApiError::Unanswered | ApiError::Conflict | ApiError::TooMany => SecretProblem::Unanswered,
             ApiError::NotFound | ApiError::Forbidden | ApiError::Invalid | ApiError::AlreadyExists => {
                 SecretProblem::Unavailable
             }

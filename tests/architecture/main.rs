@@ -104,6 +104,11 @@ const ONLY: &[(&str, &[&str], &str)] = &[
         &["src/controller/api_server.rs", "src/controller/save.rs", "src/controller/provider_object.rs"],
         "a status is told in one place",
     ),
+    (
+        "replace_status_of_cluster",
+        &["src/controller/api_server.rs", "src/controller/provider_object.rs"],
+        "a status is told in one place",
+    ),
 ];
 
 /// Longer than this is two things.

@@ -13,6 +13,7 @@ mod cost;
 mod crashes;
 mod flags;
 mod happy;
+mod leaders;
 mod leak;
 mod seeds;
 mod stage;

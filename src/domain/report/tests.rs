@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderReason},
+    api::{Blocker, ErasureScope, Finality, HoldType, ManualStep, ProviderKind, ProviderReason},
     domain::{
-        Cause, CauseWord, Class, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts,
-        RecordProblem, fixtures::*,
+        Cause, CauseWord, Class, Demands, Ending, Fingerprint, Missing, ModeProblem, Moment, Order, Part,
+        Planned, ProviderFacts, RecordProblem, WhyMissing, fixtures::*,
     },
 };
 
@@ -19,15 +19,38 @@ struct Telling {
     facts: Facts,
     provider: ProviderFacts,
     planned: bool,
+    approved_by: Option<Vec<UsedApproval>>,
+    waived: bool,
+    due: Option<Timestamp>,
 }
 
 fn told(next: Next, facts: Facts) -> Telling {
-    Telling { next, facts, provider: hard(), planned: false }
+    let approved_by = super::attempt(&facts).map(|_| Vec::new());
+    Telling { next, facts, provider: hard(), planned: false, approved_by, waived: false, due: None }
 }
 
 impl Telling {
     fn planned(self) -> Self {
-        Self { planned: true, ..self }
+        let approved_by = (self.provider.demands.required == 0).then(Vec::new);
+        Self { planned: true, approved_by, ..self }
+    }
+
+    /// Two people agreed.
+    fn approved(self) -> Self {
+        let used = |approver: &str| UsedApproval {
+            approver: approver.to_owned(),
+            uid: format!("approval-of-{approver}"),
+            at: wall(0),
+        };
+        Self { approved_by: Some(vec![used("bob"), used("carol")]), ..self }
+    }
+
+    fn waived(self) -> Self {
+        Self { waived: true, ..self }
+    }
+
+    fn due(self, at: Timestamp) -> Self {
+        Self { due: Some(at), ..self }
     }
 
     fn at(self, provider: ProviderFacts) -> Self {
@@ -40,18 +63,31 @@ impl Telling {
 
     fn status(&self, previous: &OffboardingStatus, now: Moment) -> OffboardingStatus {
         let process = Process::new(self.facts.clone());
-        let (mode, print) = (self.provider.declared.supports, &fingerprint("first").0);
+        let (mode, print) = (self.provider.declared.supports, &fingerprint("first"));
         let planned =
             Planned::new(&process.plan, &self.provider, mode, "hmac:customer", print, &process.seen);
-        let story = Story {
+        let parts = vec![Part::Fresh(Box::new(planned))];
+        let plan = WholePlan::new(&[&process.plan], parts, self.provider.demands.required);
+        let declared = Some(self.provider.declared.as_ref());
+        let target = TargetStory {
             target: "billing",
-            provider: "acme-pay",
             facts: &self.facts,
             next: &self.next,
-            planned: self.planned.then_some(&planned),
-            declared: Some(&self.provider.declared),
+            declared,
+            is_found: self.planned,
             customer_ref: Some("hmac:customer"),
             record: Some("r-1"),
+        };
+        let story = Story {
+            targets: vec![target],
+            next: &self.next,
+            provider: "acme-pay",
+            facts: &self.facts,
+            declared,
+            plan: plan.as_ref().filter(|_| self.planned),
+            approved_by: self.approved_by.as_deref(),
+            waived: self.waived,
+            due: self.due,
         };
         report(&story, 1, previous, now.wall)
     }
@@ -62,6 +98,7 @@ impl Telling {
 
     /// Phase and target, then Ready, Reconciling, Stalled, Planned, Unblocked, Approved, Deleted, Verified, DataErased and
     /// Waiting: `+` true, `-` false, `?` unknown; a dot where it says what it says of a request that nobody has looked at.
+    /// Overdue comes from no decision.
     fn line(&self) -> String {
         let status = self.first_status();
         let usual = [
@@ -90,6 +127,22 @@ impl Telling {
     }
 }
 
+fn missing(have: u32, need: u32, why: WhyMissing) -> Telling {
+    let demands = Demands { required: 2, separation_of_duties: true, ..Demands::default() };
+    told(wait(Waiting::Approvals(Missing { have, need, why })), Facts::None)
+        .at(ProviderFacts { demands, ..hard() })
+        .planned()
+}
+
+fn budget(until: Option<Timestamp>) -> Telling {
+    told(wait(Waiting::Budget { account: "acct-eu".to_owned(), until }), Facts::None).planned()
+}
+
+fn held(until: Option<Timestamp>) -> Telling {
+    let hold = Waiting::Held { name: "case-7".to_owned(), kind: HoldType::LegalHold, until };
+    told(wait(hold), Facts::None)
+}
+
 fn wait(waiting: Waiting) -> Next {
     Next::Wait(waiting)
 }
@@ -106,9 +159,12 @@ fn delete() -> Next {
     let order = Order {
         plan_hash: String::new(),
         target_hash: String::new(),
+        request_hash: String::new(),
         mode: Mode::Hard,
         fingerprint: Fingerprint(String::new()),
+        demands: Demands::default(),
         approvals: Vec::new(),
+        spent: BTreeSet::new(),
     };
     Next::Do(Effect::Delete(order))
 }
@@ -157,14 +213,64 @@ fn every_decision_is_told_in_every_condition() {
 
 #[test]
 fn every_reason_is_told_by_some_decision() {
-    let told: BTreeSet<String> = table()
-        .iter()
-        .flat_map(|(telling, _)| telling.first_status().conditions)
+    let of_no_decision = [0, 2 * 24 * 3600, 8 * 24 * 3600].map(|seconds| a_wait().due(wall(seconds)));
+    let decided = table().into_iter().map(|(telling, _)| telling);
+    let told: BTreeSet<String> = decided
+        .chain(of_no_decision)
+        .flat_map(|telling| telling.status(&OffboardingStatus::default(), at(1)).conditions)
         .map(|condition| condition.reason)
         .collect();
     let never: Vec<&str> =
         Reason::ALL.iter().map(|reason| reason.as_str()).filter(|reason| !told.contains(*reason)).collect();
     assert!(never.is_empty(), "{never:?}");
+}
+
+fn a_wait() -> Telling {
+    missing(0, 1, WhyMissing::Awaited)
+}
+
+/// What each status says of its deadline.
+fn overdue(status: &OffboardingStatus) -> (Option<Timestamp>, &str, Timestamp) {
+    let told = status.conditions.iter().find(|condition| condition.type_ == "Overdue").unwrap();
+    (status.due, &told.reason, told.last_transition_time)
+}
+
+#[test]
+fn a_deadline_is_told_anew_when_time_passes_and_nothing_else_is() {
+    const DAY: u64 = 24 * 3600;
+    let due = wall(10 * DAY);
+    let telling = a_wait().due(due);
+    let mut status = telling.first_status();
+    for (seconds, reason, since) in [
+        (DAY, "InTime", 0),
+        (4 * DAY, "DeadlineNear", 0), // still false: the time of transition stays
+        (9 * DAY, "DeadlineNear", 0),
+        (11 * DAY, "DeadlinePassed", 11 * DAY),
+        (99 * DAY, "DeadlinePassed", 11 * DAY),
+    ] {
+        let next = telling.status(&status, at(seconds));
+        assert_eq!(overdue(&next), (Some(due), reason, wall(since)), "after {seconds} s");
+        let others = |status: &OffboardingStatus| OffboardingStatus {
+            conditions: status.conditions.iter().filter(|it| it.type_ != "Overdue").cloned().collect(),
+            ..status.clone()
+        };
+        assert_eq!(others(&next), others(&status));
+        assert_eq!(telling.status(&next, at(seconds + 1)), next, "nothing is written in between");
+        status = next;
+    }
+    let withdrawn = told(finished(OffboardingResult::Cancelled, Reason::Cancelled), Facts::None);
+    let late = withdrawn.due(due).status(&status, at(100 * DAY));
+    assert_eq!(overdue(&late), (Some(due), "DeadlinePassed", wall(11 * DAY)));
+    assert_eq!(late.finished_at, Some(wall(100 * DAY)));
+}
+
+#[test]
+fn a_request_that_was_finished_in_time_is_never_overdue() {
+    let closed = ended(OffboardingResult::Erased, Reason::Absent, Some(Outcome::Accepted)).due(wall(1));
+    let told_late = closed.status(&OffboardingStatus::default(), at(1_000_000));
+    assert_eq!(overdue(&told_late).1, "InTime", "the record was closed at second 0");
+    let invalid = super::refused(1, crate::domain::InvalidSpec::Targets, Some(wall(5)), wall(6));
+    assert_eq!(overdue(&invalid).1, "DeadlinePassed");
 }
 
 #[test]
@@ -277,6 +383,10 @@ fn a_wait_with_a_known_end_says_until_when() {
                     | Waiting::AuthRefused { .. }
                     | Waiting::Retry { .. }
                     | Waiting::SecondLook { .. }
+                    | Waiting::CoolingOff { .. }
+                    | Waiting::NotBefore { .. }
+                    | Waiting::Held { until: Some(_), .. }
+                    | Waiting::Budget { until: Some(_), .. }
             ) | Next::Stop(Blocked::Refused { .. })
         );
         assert_eq!(status.waiting_until.is_some(), timed, "{:?}", telling.next);
