@@ -1,7 +1,11 @@
 //! What makes a request go on: for each condition and reason who does what, and what that person types.
 
+use std::collections::BTreeSet;
+
 use super::{here::Here, text::harmless};
-use crate::api::{Condition, CustomerOffboarding, OffboardingStatus, PlanStatus, Truth};
+use crate::api::{
+    Condition, CustomerOffboarding, OffboardingStatus, PlanStatus, ProviderKind, TargetState, Truth,
+};
 
 /// Who does what, and the commands for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ const OPERATIONS: &str = "whoever runs the operator";
 
 const PLAN: &str = "offboarding plan NAME";
 const RETRY: &str = "offboarding retry NAME";
-const DESCRIBE_PROVIDER: &str = "kubectl describe offboardingprovider PROVIDER";
+const DESCRIBE_PROVIDER: &str = "kubectl describe PROVIDER";
 const DESCRIBE: &str = "kubectl describe cob NAME";
 
 /// Kept complete by a test: every reason with which a request can stop or wait has a row.
@@ -165,10 +169,17 @@ const ROWS: &[Row] = &[
     ),
     (
         "Waiting",
+        "OtherTargets",
+        NOBODY,
+        "it goes on by itself when the other targets are ready or done",
+        &[PLAN, "kubectl get cob NAME -o jsonpath='{.status.targets}'"],
+    ),
+    (
+        "Waiting",
         "ProviderSuspended",
         PLATFORM,
         "end the emergency stop in the provider object",
-        &["kubectl patch offboardingprovider PROVIDER --type=merge -p '{\"spec\":{\"suspend\":false}}'"],
+        &["kubectl patch PROVIDER --type=merge -p '{\"spec\":{\"suspend\":false}}'"],
     ),
     (
         "Waiting",
@@ -308,6 +319,13 @@ const ROWS: &[Row] = &[
     ),
     (
         "Approved",
+        "Spent",
+        APPROVER,
+        "the provider refused the deletion that was agreed to: read the plan and agree again",
+        &[PLAN, "offboarding approve NAME"],
+    ),
+    (
+        "Approved",
         "ApprovalPolicyMissing",
         PLATFORM,
         "install the admission policies as shipped: without them nobody knows who approved",
@@ -325,8 +343,8 @@ pub fn advice(
     here: &Here,
 ) -> Vec<Advice> {
     let name = request.metadata.name.as_deref().unwrap_or_default();
-    let provider = request.spec.targets.first().map_or("", |target| target.provider_ref.name.as_str());
-    let typed = |command: &&str| spelled(command, name, provider, here);
+    let providers = providers(request, status);
+    let typed = |command: &&str| spelled(command, name, &providers, here);
     if is_unseen {
         return vec![Advice {
             who: OPERATIONS,
@@ -337,7 +355,7 @@ pub fn advice(
     let Some(speaking) = speaking else {
         let what = if status.finished { "it is finished" } else { "the operator is at it; follow it" };
         let command = if status.finished { DESCRIBE } else { "offboarding status NAME --watch" };
-        return vec![Advice { who: NOBODY, what: what.to_owned(), commands: vec![typed(&command)] }];
+        return vec![Advice { who: NOBODY, what: what.to_owned(), commands: typed(&command) }];
     };
     let consent = status.conditions.iter().find(|it| it.type_ == "Approved" && it.status == Truth::False);
     let told: Vec<Advice> = [Some(speaking), consent.filter(|_| !status.finished)]
@@ -347,7 +365,7 @@ pub fn advice(
         .map(|(_, _, who, what, commands)| Advice {
             who,
             what: (*what).to_owned(),
-            commands: commands.iter().map(typed).collect(),
+            commands: commands.iter().flat_map(typed).collect(),
         })
         .chain(waivers(speaking, status.plan.as_ref(), name, here))
         .collect();
@@ -359,7 +377,7 @@ fn row(condition: &str, reason: &str) -> Option<&'static Row> {
 }
 
 /// A reason of an operator that is newer than this program.
-fn unknown(speaking: &Condition, describe: String) -> Advice {
+fn unknown(speaking: &Condition, describe: Vec<String>) -> Advice {
     Advice {
         who: OPERATIONS,
         what: format!(
@@ -367,7 +385,7 @@ fn unknown(speaking: &Condition, describe: String) -> Advice {
             harmless(&speaking.reason),
             speaking.type_
         ),
-        commands: vec![describe],
+        commands: describe,
     }
 }
 
@@ -387,22 +405,35 @@ fn waivers(speaking: &Condition, plan: Option<&PlanStatus>, name: &str, here: &H
     (!commands.is_empty()).then_some(Advice { who: "somebody who may waive", what, commands })
 }
 
-/// A command as it is typed. Those that name a namespace, or list what has none, are left as they are.
-fn spelled(command: &str, name: &str, provider: &str, here: &Here) -> String {
-    let words = command.split(' ').map(|word| match word {
-        "NAME" => name,
-        "PROVIDER" => provider,
-        word => word,
-    });
-    let command = words.collect::<Vec<_>>().join(" ");
-    let spelled = match command.strip_prefix("kubectl ") {
+/// The provider objects of the targets that are not done, as `kind name`, each once.
+fn providers(request: &CustomerOffboarding, status: &OffboardingStatus) -> Vec<String> {
+    let is_done = |name: &str| {
+        let done = TargetState::Done.as_str();
+        status.targets.iter().any(|target| target.name == name && target.state == done)
+    };
+    let open = request.spec.targets.iter().filter(|target| !is_done(&target.name));
+    let kind = |kind: ProviderKind| kind.as_str().to_lowercase();
+    let named = open.map(|it| format!("{} {}", kind(it.provider_ref.kind), it.provider_ref.name));
+    named.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// A command as it is typed, once for each provider where it names one. Those that name a namespace, or list what has none, are
+/// left as they are.
+fn spelled(command: &str, name: &str, providers: &[String], here: &Here) -> Vec<String> {
+    let with_name = |word| if word == "NAME" { name } else { word };
+    let command = command.split(' ').map(with_name).collect::<Vec<_>>().join(" ");
+    let commands = match command.contains("PROVIDER") {
+        true => providers.iter().map(|provider| command.replace("PROVIDER", provider)).collect(),
+        false => vec![command],
+    };
+    let spelled = |command: &String| match command.strip_prefix("kubectl ") {
         None => here.offboarding(command.trim_start_matches("offboarding ")),
         Some(rest) if rest.contains(" -n ") || rest.ends_with(" -A") || rest.contains("policies") => {
             here.kubectl_anywhere(rest)
         }
         Some(rest) => here.kubectl(rest),
     };
-    harmless(&spelled)
+    commands.iter().map(|command| harmless(&spelled(command))).collect()
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ const BEFORE_THE_CALL: &[&str] = &[
     "CoolingOff",
     "NotBefore",
     "BudgetQueued",
+    "OtherTargets",
     "OutsideWindow",
     "Blackout",
     "Grace",

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::here::Here;
 use crate::{
-    api::{CustomerOffboarding, OffboardingStatus, PlannedTarget, Target},
-    domain::{Facts, Next, Planned, Story, fixtures, report},
+    api::{CustomerOffboarding, OffboardingStatus, Target, UsedApproval},
+    domain::{Blocked, Facts, Next, Part, Planned, Story, TargetStory, Waiting, WholePlan, fixtures, report},
 };
 
 pub const UID: &str = "7d0e5a44-0000-4000-8000-000000000001";
@@ -34,6 +34,7 @@ pub fn request(name: &str) -> CustomerOffboarding {
 pub struct Decided {
     pub next: Next,
     pub facts: Facts,
+    /// Whether the customer was looked at, found and planned for in that turn.
     pub planned: bool,
 }
 
@@ -41,44 +42,51 @@ impl Decided {
     /// The status of a request after this decision, as the operator writes it.
     pub fn status(&self) -> OffboardingStatus {
         let (provider, process) = (fixtures::hard(), fixtures::Process::new(self.facts.clone()));
-        let planned = planned(&process, &self.next);
-        let story = Story {
+        let (mode, print) = (provider.declared.supports, &fixtures::fingerprint("first"));
+        let mut part = Planned::new(&process.plan, &provider, mode, "hmac:customer", print, &process.seen);
+        if let Next::Stop(Blocked::Checks(found)) = &self.next {
+            part.target.blockers.clone_from(found);
+        }
+        let required = if self.is_agreed_to().is_some() { 0 } else { 2 };
+        let plan = WholePlan::new(&[&process.plan], vec![Part::Fresh(Box::new(part))], required);
+        let declared = Some(provider.declared.as_ref());
+        let target = TargetStory {
             target: "billing",
-            provider: "acme-pay",
             facts: &self.facts,
             next: &self.next,
-            planned: self.planned.then_some(&planned),
-            declared: Some(&provider.declared),
+            declared,
+            is_found: self.planned,
             customer_ref: Some("hmac:customer"),
             record: Some("r-1"),
         };
+        let story = Story {
+            targets: vec![target],
+            next: &self.next,
+            provider: "acme-pay",
+            facts: &self.facts,
+            declared,
+            plan: plan.as_ref().filter(|_| self.planned),
+            approved_by: self.is_agreed_to(),
+            waived: false,
+            due: None,
+        };
         report(&story, 1, &OffboardingStatus::default(), fixtures::wall(0))
+    }
+
+    /// Where nobody has to agree, a plan and what follows from it is agreed to.
+    fn is_agreed_to(&self) -> Option<&[UsedApproval]> {
+        let lacks_consent = matches!(
+            self.next,
+            Next::Wait(Waiting::Approvals(_))
+                | Next::Stop(Blocked::Denied | Blocked::ApprovalPolicyMissing(_) | Blocked::Resurrected)
+        );
+        let is_begun = matches!(self.facts, Facts::Mine(_));
+        (!lacks_consent && (self.planned || is_begun)).then_some(&[])
     }
 
     pub fn request(&self, name: &str) -> CustomerOffboarding {
         CustomerOffboarding { status: Some(self.status()), ..request(name) }
     }
-}
-
-/// The plan that belongs to it: two approvals where it waits for them, and the blockers that it stops at.
-fn planned(process: &fixtures::Process, next: &Next) -> Planned {
-    let mut provider = fixtures::hard();
-    if matches!(next, Next::Wait(crate::domain::Waiting::Approvals { .. })) {
-        provider.approvals_required = 2;
-    }
-    let mode = provider.declared.supports;
-    let mut planned = Planned::new(
-        &process.plan,
-        &provider,
-        mode,
-        "hmac:customer",
-        &fixtures::fingerprint("first").0,
-        &process.seen,
-    );
-    if let Next::Stop(crate::domain::Blocked::Checks(found)) = next {
-        planned.target = PlannedTarget { blockers: found.clone(), ..planned.target };
-    }
-    planned
 }
 
 /// A request with a plan of this hash and these accounts.

@@ -87,9 +87,11 @@ fn row(request: &CustomerOffboarding, mine: &[&OffboardingApproval], me: &str) -
     let status = request.status.as_ref()?;
     let plan = status.plan.clone()?;
     let has_my = |grant: &str| mine.iter().any(|approval| grants(approval, request, &plan, grant));
-    let awaits = if status.phase == Phase::AwaitingApproval.as_str() && !has_my("Delete") {
+    let wants_approval =
+        status.phase == Phase::AwaitingApproval.as_str() || is_blocked(request, &[Reason::Resurrected]);
+    let awaits = if wants_approval && !has_my("Delete") {
         "approval".to_owned()
-    } else if is_waivable(request) {
+    } else if is_blocked(request, &[Reason::BlockersFound, Reason::CheckFailed]) {
         let targets = plan.targets.iter();
         let checks = targets
             .flat_map(|target| target.blockers.iter().map(|it| format!("{}/{}", target.name, it.check)));
@@ -110,13 +112,13 @@ fn row(request: &CustomerOffboarding, mine: &[&OffboardingApproval], me: &str) -
     Some(Row { namespace: request.namespace().unwrap_or_default(), name: request.name_any(), plan, awaits })
 }
 
-/// Blocked by checks, and nothing else: those may be waived.
-fn is_waivable(request: &CustomerOffboarding) -> bool {
-    let conditions = request.status.iter().flat_map(|status| &status.conditions);
-    let blocked =
-        conditions.filter(|it| it.type_ == ConditionType::Unblocked.as_str() && it.status == Truth::False);
-    blocked.into_iter().any(|it| {
-        [Reason::BlockersFound, Reason::CheckFailed].iter().any(|reason| it.reason == reason.as_str())
+/// Blocked by what a person may decide about: checks that may be waived, a customer that is there again.
+fn is_blocked(request: &CustomerOffboarding, reasons: &[Reason]) -> bool {
+    let mut conditions = request.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|it| {
+        it.type_ == ConditionType::Unblocked.as_str()
+            && it.status == Truth::False
+            && reasons.iter().any(|reason| it.reason == reason.as_str())
     })
 }
 

@@ -6,7 +6,8 @@ use super::{
     text::{harmless, moment},
 };
 use crate::api::{
-    Blocker, CustomerOffboarding, Environment, Finality, PlanStatus, PlannedTarget, REQUESTED_BY_ANNOTATION,
+    Blocker, CustomerOffboarding, Environment, Finality, PlanStatus, PlannedTarget, ProviderKind,
+    ProviderRef, REQUESTED_BY_ANNOTATION,
 };
 
 /// How wide the names on the left are.
@@ -28,6 +29,9 @@ pub fn table(request: &CustomerOffboarding, plan: &PlanStatus, here: &Here, ink:
             reason.into_iter().chain(details.reference.as_deref().map(harmless)).collect();
         row(&mut rows, "reason", &both.join(", "));
     }
+    if let Some(due) = request.status.as_ref().and_then(|status| status.due) {
+        row(&mut rows, "due", &moment(due));
+    }
     row(&mut rows, "plan", &harmless(&plan.hash));
     row(&mut rows, "made at", &moment(plan.made_at));
     row(&mut rows, "approvals", &approvals(plan, ink));
@@ -48,18 +52,29 @@ pub fn table(request: &CustomerOffboarding, plan: &PlanStatus, here: &Here, ink:
 
 fn target_rows(rows: &mut Vec<String>, request: &CustomerOffboarding, target: &PlannedTarget, ink: Ink) {
     let asked = request.spec.targets.iter().find(|asked| asked.name == target.name);
-    let provider = asked.map_or("not in the request", |asked| asked.provider_ref.name.as_str());
+    let provider =
+        asked.map_or_else(|| "not in the request".to_owned(), |asked| provider(&asked.provider_ref));
     row(rows, "TARGET", &ink.head(&harmless(&target.name)));
     row(rows, "environment", &environment(target.environment, ink));
     row(rows, "account", &harmless(&target.account));
-    row(rows, "provider", &harmless(provider));
+    row(rows, "provider", &harmless(&provider));
     row(rows, "operation", &harmless(&target.operation));
+    if let Some(after) = asked.map(|asked| asked.depends_on.join(", ")).filter(|after| !after.is_empty()) {
+        row(rows, "after", &harmless(&after));
+    }
     row(rows, "found", &harmless(&target.found));
     several(rows, "blockers", &blockers(&target.blockers, ink), &ink.good("none"));
     several(rows, "effects", &clean(&target.effects), "not declared");
     several(rows, "retains", &clean(&target.retains), "nothing is declared");
     row(rows, "finality", finality(target.finality));
     several(rows, "risks", &clean(&target.risks), "none known");
+}
+
+fn provider(named: &ProviderRef) -> String {
+    match named.kind {
+        ProviderKind::OffboardingProvider => named.name.clone(),
+        ProviderKind::ClusterOffboardingProvider => format!("{} (of the cluster)", named.name),
+    }
 }
 
 /// Live is what cannot be undone.

@@ -73,7 +73,8 @@ async fn whoever_types_something_else_agrees_to_nothing() -> Result<(), Failure>
             assert!(told.contains("that is not `acct-eu/acme`; nothing was changed"), "{told}");
         }
     }
-    let mut terminal = stage.types("bob", &format!("kubectl offboarding approve acme -n {namespace}"), &[]);
+    let exec = format!("exec kubectl offboarding approve acme -n {namespace}");
+    let mut terminal = stage.types("bob", &exec, &[]);
     terminal.sees(" to go on: ").await;
     terminal.interrupt();
     let (code, told) = terminal.ends().await;

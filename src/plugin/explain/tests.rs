@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    api::{Blocker, Mode, OffboardingResult, ProviderReason},
+    api::{Blocker, HoldType, Mode, OffboardingResult, ProviderKind, ProviderReason},
     domain::{
-        Blocked, Cause, Class, Ending, Facts, Failure, ModeProblem, Next, Outcome, RecordProblem, Waiting,
+        Blocked, Cause, Class, Ending, Facts, Failure, Missing, ModeProblem, Next, Outcome, RecordProblem,
+        Waiting, WhyMissing,
         fixtures::{after, earlier, not_sent, rejected, transient, unknown, wall},
     },
     plugin::fixtures::{Decided, here, request},
@@ -43,6 +44,10 @@ impl From<Blocked> for Next {
     }
 }
 
+fn missing(why: WhyMissing) -> Waiting {
+    Waiting::Approvals(Missing { have: 1, need: 2, why })
+}
+
 every!(waits(Waiting):
     "waiting-api-server" Waiting::ApiServer => Waiting::ApiServer, Facts::Unread, false;
     "waiting-suspended" Waiting::Suspended => Waiting::Suspended, Facts::None, false;
@@ -56,7 +61,25 @@ every!(waits(Waiting):
     "waiting-provider-rate-limited" Waiting::Provider(_) =>
         Waiting::Provider(Failure::new(Class::RateLimited, Cause::Paused)), Facts::None, false;
     "waiting-control" Waiting::Control(_) => Waiting::Control(transient()), after(Some(Outcome::Accepted)), false;
-    "waiting-approvals" Waiting::Approvals { .. } => Waiting::Approvals { required: 2 }, Facts::None, true;
+    "waiting-held" Waiting::Held { until: None, .. } =>
+        Waiting::Held { name: "case-31".to_owned(), kind: HoldType::LegalHold, until: None }, Facts::None, true;
+    "waiting-held-until" Waiting::Held { .. } =>
+        Waiting::Held { name: "case-31".to_owned(), kind: HoldType::Dispute, until: Some(wall(900)) }, Facts::None, true;
+    "waiting-holds-unread" Waiting::HoldsUnread => Waiting::HoldsUnread, Facts::None, true;
+    "waiting-approvals" Waiting::Approvals(Missing { why: WhyMissing::Awaited, .. }) => missing(WhyMissing::Awaited), Facts::None, true;
+    "waiting-approvals-plan-changed" Waiting::Approvals(Missing { why: WhyMissing::PlanChanged, .. }) => missing(WhyMissing::PlanChanged), Facts::None, true;
+    "waiting-approvals-expired" Waiting::Approvals(Missing { why: WhyMissing::Expired, .. }) => missing(WhyMissing::Expired), Facts::None, true;
+    "waiting-approvals-same-identity" Waiting::Approvals(Missing { why: WhyMissing::SameIdentity, .. }) => missing(WhyMissing::SameIdentity), Facts::None, true;
+    "waiting-approvals-unknown-requester" Waiting::Approvals(Missing { why: WhyMissing::UnknownRequester, .. }) => missing(WhyMissing::UnknownRequester), Facts::None, true;
+    "waiting-approvals-spent" Waiting::Approvals(Missing { why: WhyMissing::Spent, .. }) => missing(WhyMissing::Spent), Facts::None, true;
+    "waiting-cooling-off" Waiting::CoolingOff { .. } => Waiting::CoolingOff { until: wall(900) }, Facts::None, true;
+    "waiting-not-before" Waiting::NotBefore { .. } => Waiting::NotBefore { until: wall(900) }, Facts::None, true;
+    "waiting-budget" Waiting::Budget { until: Some(_), .. } =>
+        Waiting::Budget { account: "acct-eu".to_owned(), until: Some(wall(900)) }, Facts::None, true;
+    "waiting-budget-queued" Waiting::Budget { until: None, .. } =>
+        Waiting::Budget { account: "acct-eu".to_owned(), until: None }, Facts::None, true;
+    "waiting-others" Waiting::Others => Waiting::Others, Facts::None, true;
+    "waiting-turn" Waiting::Turn { .. } => Waiting::Turn { after: vec!["crm".to_owned()] }, Facts::None, true;
     "waiting-retry" Waiting::Retry { .. } =>
         Waiting::Retry { at: wall(5), last: transient() }, after(Some(not_sent())), false;
     "waiting-auth-refused" Waiting::AuthRefused { .. } =>
@@ -74,7 +97,11 @@ every!(waits(Waiting):
 );
 
 every!(stops(Blocked):
-    "blocked-provider-not-found" Blocked::ProviderNotFound => Blocked::ProviderNotFound, Facts::None, false;
+    "blocked-provider-not-found" Blocked::ProviderNotFound(_) =>
+        Blocked::ProviderNotFound(ProviderKind::OffboardingProvider), Facts::None, false;
+    "blocked-denied" Blocked::Denied => Blocked::Denied, Facts::None, true;
+    "blocked-approval-policy-missing" Blocked::ApprovalPolicyMissing(_) =>
+        Blocked::ApprovalPolicyMissing(vec!["approvals.offboarding.dev".to_owned()]), Facts::None, true;
     "blocked-mode-not-allowed" Blocked::ModeNotAllowed(_) =>
         Blocked::ModeNotAllowed(ModeProblem::NotSupported(Mode::Hard)), Facts::None, false;
     "blocked-installation-key-lost" Blocked::InstallationKeyLost =>
@@ -112,7 +139,7 @@ fn ends() -> Vec<(String, Decided)> {
             OffboardingResult::Failed => Reason::StillPresent,
             OffboardingResult::Recreated => Reason::Recreated,
             OffboardingResult::Cancelled => Reason::Cancelled,
-            OffboardingResult::PartiallyDone => Reason::PartiallyDone,
+            OffboardingResult::PartiallyDone => Reason::StillPresent,
             OffboardingResult::Unverified => Reason::NotObservable,
             OffboardingResult::Deactivated => Reason::Inactive,
             OffboardingResult::Erased
@@ -123,6 +150,7 @@ fn ends() -> Vec<(String, Decided)> {
     });
     let failures = [
         ("invalid-spec", Reason::InvalidSpec),
+        ("invalid-graph", Reason::InvalidGraph),
         ("customer-not-found", Reason::CustomerNotFound),
         ("attempts-exhausted", Reason::AttemptsExhausted),
     ];

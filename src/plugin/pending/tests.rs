@@ -62,7 +62,8 @@ fn a_blocker_awaits_somebody_who_waives_it() {
         it.items[0].plan_hash = hash;
     });
     assert_eq!(awaits(&blocked, &[waived], "bob"), None);
-    assert_eq!(awaits(&stopped(Blocked::Resurrected), &[], "bob"), None);
+    assert_eq!(awaits(&stopped(Blocked::Resurrected), &[], "bob").as_deref(), Some("approval"));
+    assert_eq!(awaits(&stopped(Blocked::Duplicate), &[], "bob"), None);
 }
 
 #[test]
