@@ -358,7 +358,8 @@ pub fn advice(
         return vec![Advice { who: NOBODY, what: what.to_owned(), commands: typed(&command) }];
     };
     let consent = status.conditions.iter().find(|it| it.type_ == "Approved" && it.status == Truth::False);
-    let told: Vec<Advice> = [Some(speaking), consent.filter(|_| !status.finished)]
+    let consent = consent.filter(|it| !status.finished && it.reason != speaking.reason);
+    let told: Vec<Advice> = [Some(speaking), consent]
         .into_iter()
         .flatten()
         .filter_map(|it| row(&it.type_, &it.reason))

@@ -126,7 +126,12 @@ fn step(
     if type_ == ConditionType::Waiting.as_str() && mark != Mark::Here {
         return None;
     }
-    let words = is_here.map_or(&told.message, |speaking| &speaking.message);
+    let words = match (is_here, speaking) {
+        (Some(speaking), _) => speaking.message.as_str(),
+        // Said once is enough.
+        (None, Some(speaking)) if told.message == speaking.message => "not yet",
+        (None, _) => told.message.as_str(),
+    };
     let count = match (type_, &status.plan) {
         ("Approved", Some(plan)) if mark != Mark::Passed => format!("{} required: ", plan.required_approvals),
         _ => String::new(),

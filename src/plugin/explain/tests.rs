@@ -131,7 +131,11 @@ every!(stops(Blocked):
 fn ends() -> Vec<(String, Decided)> {
     let ended = |name: &str, result, because| {
         let next = Next::Finished(Ending { result, because });
-        let facts = after(Some(Outcome::Accepted));
+        let is_begun = !matches!(
+            because,
+            Reason::InvalidSpec | Reason::InvalidGraph | Reason::CustomerNotFound | Reason::Cancelled
+        );
+        let facts = if is_begun { after(Some(Outcome::Accepted)) } else { Facts::None };
         (format!("finished-{name}.out"), Decided { next, facts, planned: false })
     };
     let of_result = OffboardingResult::ALL.iter().map(|result| {
