@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{here::Here, text::harmless};
 use crate::api::{
-    Condition, CustomerOffboarding, OffboardingStatus, PlanStatus, ProviderKind, TargetState, Truth,
+    Condition, CustomerOffboarding, OffboardingStatus, PlanStatus, ProviderKind, Reason, TargetState, Truth,
 };
 
 /// Who does what, and the commands for it.
@@ -150,7 +150,7 @@ const ROWS: &[Row] = &[
         "Waiting",
         "Held",
         LEGAL,
-        "let the hold go; the request is planned anew and goes on",
+        "let the hold go that is named above, and the request is planned anew and goes on; where none is named, the operator lacks the right to read holds",
         &["offboarding hold list", "offboarding hold release HOLD"],
     ),
     (
@@ -359,7 +359,12 @@ pub fn advice(
     };
     let consent = status.conditions.iter().find(|it| it.type_ == "Approved" && it.status == Truth::False);
     let consent = consent.filter(|it| !status.finished && it.reason != speaking.reason);
-    let told: Vec<Advice> = [Some(speaking), consent]
+    // Why an approval that is there does not count says more than that one is missing.
+    let told_by = match consent.filter(|it| row(&it.type_, &it.reason).is_some()) {
+        Some(consent) if speaking.reason == Reason::AwaitingApproval.as_str() => [Some(consent), None],
+        consent => [Some(speaking), consent],
+    };
+    let told: Vec<Advice> = told_by
         .into_iter()
         .flatten()
         .filter_map(|it| row(&it.type_, &it.reason))
@@ -428,6 +433,7 @@ fn spelled(command: &str, name: &str, providers: &[String], here: &Here) -> Vec<
         false => vec![command],
     };
     let spelled = |command: &String| match command.strip_prefix("kubectl ") {
+        None if command.starts_with("offboarding hold ") => here.kubectl_anywhere(command),
         None => here.offboarding(command.trim_start_matches("offboarding ")),
         Some(rest) if rest.contains(" -n ") || rest.ends_with(" -A") || rest.contains("policies") => {
             here.kubectl_anywhere(rest)

@@ -15,7 +15,7 @@ use super::{
     here::Here,
     problem::{Problem, Tried, causes},
 };
-use crate::api::{CustomerHold, CustomerOffboarding, OffboardingApproval};
+use crate::api::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider};
 
 /// One call's total deadline.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,6 +43,10 @@ impl Kind for CustomerOffboarding {
 
 impl Kind for OffboardingApproval {
     const RESOURCE: &'static str = "offboardingapprovals";
+}
+
+impl Kind for OffboardingProvider {
+    const RESOURCE: &'static str = "offboardingproviders";
 }
 
 impl Kind for CustomerHold {

@@ -1,6 +1,6 @@
 //! `approve`, `deny` and `waive`: the plan is shown, words are typed, one object is made.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, api::ListParams};
@@ -15,7 +15,9 @@ use super::{
     terminal::Terminal,
     text::{harmless, moment},
 };
-use crate::api::{ApprovalDecision, CustomerOffboarding, REQUESTED_BY_ANNOTATION};
+use crate::api::{
+    ApprovalDecision, CustomerOffboarding, OffboardingProvider, ProviderKind, REQUESTED_BY_ANNOTATION, Span,
+};
 
 /// What scripts type instead of words.
 const FOR_SCRIPTS: &str = "in scripts use --yes --plan HASH, with the hash that was read";
@@ -96,6 +98,7 @@ async fn agree(
         item.planned(&cluster.here)?;
     }
     is_as_read(items, &consent.plan, &cluster.here)?;
+    holds_no_longer_than_allowed(cluster, items, consent.expires_in).await?;
     let approver = cluster.who_am_i().await?;
     show(cluster, terminal, items)?;
     warn_of_own_requests(terminal, items, &approver)?;
@@ -110,6 +113,28 @@ async fn agree(
         reason: None,
     };
     write(cluster, terminal, word, items, consent.output).await
+}
+
+/// An approval that holds for longer than a provider object allows does not count, and says so only later. Provider objects
+/// that may not be read are left to the operator.
+async fn holds_no_longer_than_allowed(
+    cluster: &Cluster,
+    items: &[Item],
+    expires_in: Span,
+) -> Result<(), Problem> {
+    let targets = items.iter().flat_map(|item| &item.request.spec.targets);
+    let ours = targets.filter(|it| it.provider_ref.kind == ProviderKind::OffboardingProvider);
+    let names: BTreeSet<&str> = ours.map(|it| it.provider_ref.name.as_str()).collect();
+    for name in names {
+        let Ok(provider) = cluster.get(&cluster.api::<OffboardingProvider>(), name).await else { continue };
+        let most = provider.spec.approvals.max_validity;
+        if expires_in > most {
+            return Err(Problem::Input(format!(
+                "--expires-in {expires_in}: provider object '{name}' accepts approvals of at most {most}; type --expires-in {most}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The requests by their names, or all unfinished ones that a selector finds.

@@ -118,10 +118,11 @@ fn step(
 ) -> Option<Step> {
     let told = status.conditions.iter().find(|it| it.type_ == type_)?;
     let is_here = speaking.filter(|it| place_of(it, status) == Some(type_));
-    let mark = match (is_here, told.status) {
-        (Some(_), _) => Mark::Here,
-        (None, Truth::True) => Mark::Passed,
-        (None, Truth::False | Truth::Unknown) => Mark::Open,
+    let is_worked_on = speaking.is_none() && !status.finished && first_open(status) == Some(type_);
+    let mark = match told.status {
+        _ if is_here.is_some() || is_worked_on => Mark::Here,
+        Truth::True => Mark::Passed,
+        Truth::False | Truth::Unknown => Mark::Open,
     };
     if type_ == ConditionType::Waiting.as_str() && mark != Mark::Here {
         return None;
@@ -133,7 +134,7 @@ fn step(
         (None, _) => told.message.as_str(),
     };
     let count = match (type_, &status.plan) {
-        ("Approved", Some(plan)) if mark != Mark::Passed => format!("{} required: ", plan.required_approvals),
+        ("Approved", Some(plan)) if mark == Mark::Open => format!("{} required: ", plan.required_approvals),
         _ => String::new(),
     };
     Some(Step { mark, name, words: format!("{count}{}", harmless(words)) })
@@ -147,9 +148,15 @@ fn place_of(speaking: &Condition, status: &OffboardingStatus) -> Option<&'static
     match speaking.type_.as_str() {
         "Waiting" if speaking.reason == Reason::AwaitingApproval.as_str() => Some("Approved"),
         "Waiting" if BEFORE_THE_CALL.contains(&speaking.reason.as_str()) => Some("Waiting"),
-        "Waiting" | "Stalled" => steps.find(|word| *word != "Waiting" && is_open(word)),
-        own => steps.find(|word| *word == own),
+        "Waiting" | "Stalled" => first_open(status),
+        own => STEPS.iter().map(|(word, _)| *word).find(|word| *word == own),
     }
+}
+
+fn first_open(status: &OffboardingStatus) -> Option<&'static str> {
+    let is_open =
+        |word: &str| status.conditions.iter().any(|it| it.type_ == word && it.status != Truth::True);
+    STEPS.iter().map(|(word, _)| *word).find(|word| *word != "Waiting" && is_open(word))
 }
 
 /// The explanation, ready to be printed.
@@ -161,7 +168,7 @@ pub fn text(name: &str, explanation: &Explanation, here: &Here, ink: Ink) -> Str
         let _infallible = writeln!(text, "{}", line.trim_end());
     };
     if let Some(until) = until {
-        line(format!("ends by itself at {until}"));
+        line(format!("until {until}"));
     }
     line(String::new());
     for Step { mark, name, words } in steps {

@@ -121,7 +121,12 @@ async fn a_script_agrees_only_to_the_plan_that_it_has_read() -> Result<(), Failu
 
     let said = stage.run("bob", &["approve", "acme", "--yes", "--plan", HASH, "--expires-in", "337h"]).await;
     assert_eq!(said.status.code(), Some(2), "{said:?}");
+    stage.provider("revolv3", "12h").await;
     let said = stage.run("bob", &["approve", "acme", "--yes", "--plan", HASH]).await;
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    assert!(said.stderr.contains("accepts approvals of at most 12h; type --expires-in 12h"), "{said:?}");
+    assert!(stage.approvals().await.is_empty());
+    let said = stage.run("bob", &["approve", "acme", "--yes", "--plan", HASH, "--expires-in", "12h"]).await;
     assert!(said.status.success() && said.stdout.ends_with(" created\n"), "{said:?}");
     assert_eq!(stage.approvals().await.len(), 1);
     Ok(())

@@ -9,7 +9,7 @@ use std::{
 
 use harness::{Binaries, ControlPlane, Failure, Namespace, Output, Scratch};
 use kube::Client;
-use offboarding::api::{CustomerOffboarding, OffboardingApproval};
+use offboarding::api::{CustomerOffboarding, OffboardingApproval, OffboardingProvider};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -71,6 +71,26 @@ impl Stage {
         let mut object = self.requests().get(name).await.unwrap();
         object.status = Some(serde_json::from_value(status).unwrap());
         self.requests().replace_status(name, &Default::default(), &object).await.unwrap()
+    }
+
+    /// The provider object of the requests, and how long its approvals may hold.
+    pub async fn provider(&self, name: &str, max_validity: &str) {
+        let object = json!({
+            "apiVersion": "offboarding.dev/v1alpha1",
+            "kind": "OffboardingProvider",
+            "metadata": { "name": name },
+            "spec": {
+                "profile": "revolv3",
+                "baseUrl": "https://api-sandbox.revolv3.com",
+                "account": "acct-eu",
+                "environment": "sandbox",
+                "allowedModes": ["Soft"],
+                "approvals": { "required": 1, "separationOfDuties": true, "maxValidity": max_validity },
+            },
+        });
+        let object = serde_json::from_value(object).unwrap();
+        let api = self.namespace.api::<OffboardingProvider>(&self.admin);
+        api.create(&Default::default(), &object).await.unwrap();
     }
 
     /// A request whose plan awaits an approval.

@@ -8,11 +8,11 @@ use crate::{
         Waiting, WhyMissing,
         fixtures::{after, earlier, not_sent, rejected, transient, unknown, wall},
     },
-    plugin::fixtures::{Decided, here, request},
+    plugin::{
+        fixtures::{Decided, here, request},
+        golden,
+    },
 };
-
-#[path = "../../../tests/golden/mod.rs"]
-mod golden;
 
 /// One list is both: an exhaustive `match`, so that a new variant does not compile without a line here, and an example for
 /// each line.

@@ -1,8 +1,8 @@
 use super::*;
-use crate::plugin::fixtures::{here, with_plan};
-
-#[path = "../../../tests/golden/mod.rs"]
-mod golden;
+use crate::plugin::{
+    fixtures::{here, with_plan},
+    golden,
+};
 
 const HASH: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
