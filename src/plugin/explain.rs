@@ -130,7 +130,7 @@ fn step(
     let words = match (is_here, speaking) {
         (Some(speaking), _) => speaking.message.as_str(),
         // Said once is enough.
-        (None, Some(speaking)) if told.message == speaking.message => "not yet",
+        (None, Some(speaking)) if mark == Mark::Open && told.message == speaking.message => "not yet",
         (None, _) => told.message.as_str(),
     };
     let count = match (type_, &status.plan) {
@@ -142,9 +142,6 @@ fn step(
 
 /// The step that a condition which speaks stands at: its own, or else the first one that is open.
 fn place_of(speaking: &Condition, status: &OffboardingStatus) -> Option<&'static str> {
-    let is_open =
-        |word: &str| status.conditions.iter().any(|it| it.type_ == word && it.status != Truth::True);
-    let mut steps = STEPS.iter().map(|(word, _)| *word);
     match speaking.type_.as_str() {
         "Waiting" if speaking.reason == Reason::AwaitingApproval.as_str() => Some("Approved"),
         "Waiting" if BEFORE_THE_CALL.contains(&speaking.reason.as_str()) => Some("Waiting"),

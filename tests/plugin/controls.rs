@@ -94,7 +94,7 @@ async fn explain_tells_commands_that_work() -> Result<(), Failure> {
     stage.told(&request, status).await;
     let said = stage.run("bob", &["explain", "acme"]).await;
     assert!(
-        said.stdout.contains("[x] planned") && said.stdout.contains("[>] approved     1 required"),
+        said.stdout.contains("[x] planned") && said.stdout.contains("[>] approved     0 of 1 approvals"),
         "{said:?}"
     );
     let told = commands(&said.stdout);

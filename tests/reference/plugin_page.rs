@@ -48,7 +48,7 @@ pub fn page() -> String {
         section(&mut page, it, "kubectl offboarding");
     }
     page += "\n## For all of them\n\n";
-    options(&mut page, &plugin::command());
+    options(&mut page, &command);
     page += "\n## Exit codes\n\n| code | it means |\n|---|---|\n";
     for (code, meaning) in plugin::exit_codes() {
         writeln!(page, "| {code} | {meaning} |").expect("a text takes what is written");
@@ -81,6 +81,7 @@ fn options(page: &mut String, command: &Command) {
             _ => String::new(),
         };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        writeln!(page, "- `{argument}`: {}.{default}", help.trim_end_matches('.')).expect("as above");
+        let short = argument.get_short().map_or_else(String::new, |it| format!("-{it}, "));
+        writeln!(page, "- `{short}{argument}`: {}.{default}", help.trim_end_matches('.')).expect("as above");
     }
 }
