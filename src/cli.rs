@@ -202,8 +202,10 @@ async fn clients() -> Result<Clients, StartProblem> {
     Ok(Clients { watches, calls })
 }
 
+/// The one clock of both programs.
 #[expect(clippy::disallowed_methods, reason = "the one clock, handed to whoever needs it")]
-fn clock() -> Timestamp {
+#[must_use]
+pub fn clock() -> Timestamp {
     Timestamp::now()
 }
 
