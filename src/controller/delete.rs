@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::ResourceExt as _;
 use tokio::{
     sync::{Mutex, oneshot},
     time::Instant,
@@ -15,25 +14,19 @@ use tokio::{
 use super::{
     api_server::ApiError,
     budgets::Place,
-    case::{Case, InUse, Stored, Unsaved, credentials_of},
+    case::{Case, InUse, Stored, Unsaved},
     cases,
     connection::Connection,
-    consents,
     context::Shared,
     error::Error,
-    holds,
-    observe::look_of,
     perform::{Performed, later},
-    policies,
-    provider_kinds::ProviderKey,
-    secrets,
+    reread::Permitted,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingRecord, RecordProvider, RecordRequest},
+    api::{OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        ApprovalsSeen, BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen,
-        CustomerSource, Failure, Live, Next, Observation, Order, Outcome, Plan, PolicyState, ProviderSeen,
-        Sent, Waiting, Whole, grant, nothing_changed,
+        BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent,
+        Waiting, Whole, grant,
     },
     evidence::{
         Keys,

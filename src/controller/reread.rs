@@ -1,6 +1,23 @@
 //! After the intent: the customer once more, then everything else live and at once. Anything off or unanswered: no.
 
-HEADER
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    case::credentials_of, cases, consents, delete::Errand, holds, observe::look_of, policies,
+    provider_kinds::ProviderKey, secrets,
+};
+use crate::{
+    api::CustomerOffboarding,
+    domain::{
+        ApprovalsSeen, BudgetSeen, CustomerSeen, CustomerSource, Failure, Live, Observation, Plan,
+        PolicyState, ProviderSeen, Whole, nothing_changed,
+    },
+    failpoint,
+    providers::{Captured, http::Reservation},
+};
 
 /// Nothing changed since the intent.
 pub(super) struct Permitted {
@@ -11,7 +28,10 @@ pub(super) struct Permitted {
 
 impl Errand {
     /// Looks at the customer once more, then reads everything else live and at once. Anything off or unanswered: no.
-    pub(super) async fn permitted(&self, reservation: &Arc<Mutex<Reservation>>) -> Result<Permitted, Failure> {
+    pub(super) async fn permitted(
+        &self,
+        reservation: &Arc<Mutex<Reservation>>,
+    ) -> Result<Permitted, Failure> {
         let provider = self.connection.reserved(reservation.clone());
         failpoint!("relook.before");
         let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;

@@ -17,9 +17,8 @@ use super::{
     ProviderSeen, Told, Waiting, WholePlan,
     decide::{alone, without_a_look},
     ending::together,
-    mode_of, order,
 };
-use crate::api::{Mode, UsedApproval};
+use crate::api::UsedApproval;
 
 /// What is seen of a request as a whole; the same for each of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
