@@ -4,13 +4,14 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/customer-offboarding-operator/tools
 MODEL_TROUBLES ?= 3
+LEADERS_ROUNDS ?= 20
 DENY_VERSION := 0.20.2
 
 # One selection of packages for every build: another one has other features, and compiles everything again.
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ control-plane: needs ## Build etcd, kube-apiserver, kube-controller-manager and 
 
 model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless given): minutes.
 	MODEL_TROUBLES=$(MODEL_TROUBLES) $(TEST) --test model
+
+leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of SIGSTOP, with the shipped timing, and print the times (30 minutes).
+	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 3
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean

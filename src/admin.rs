@@ -32,7 +32,7 @@ pub async fn serve(listener: TcpListener, ctx: Shared) {
 
 async fn ready(State(ctx): State<Shared>) -> (StatusCode, &'static str) {
     match ctx.readiness() {
-        Ok(()) => (StatusCode::OK, "ok"),
+        Ok(role) => (StatusCode::OK, role),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin,
     api::{self, Span},
-    controller::{self, Clients, Settings, Timing},
+    controller::{self, Clients, LeaseTiming, LeaseTimingProblem, Settings, Timing},
     providers::http::{Cidr, Egress},
     telemetry::{self, LogFormat},
 };
@@ -48,6 +48,18 @@ struct OperatorArguments {
     /// One request to a provider in total.
     #[arg(long, env = "REQUEST_DEADLINE", default_value = "35s")]
     request_deadline: Span,
+    /// How many deletions all accounts together may see in an hour, 1 to 1000; no ceiling by default. Above it requests queue.
+    #[arg(long, env = "DESTRUCTIVE_RATE", value_parser = destructive_rate)]
+    destructive_rate: Option<u32>,
+    /// After this long without a renewal another process takes over. One works at a time, however many run.
+    #[arg(long, env = "LEASE_DURATION", default_value = "15s")]
+    lease_duration: Span,
+    /// After this long without a renewal nothing more is sent; it is renewed after half of it.
+    #[arg(long, env = "RENEW_DEADLINE", default_value = "10s")]
+    renew_deadline: Span,
+    /// One try to renew or take the lease; within it a lease that was given back is taken over.
+    #[arg(long, env = "RETRY_PERIOD", default_value = "2s")]
+    retry_period: Span,
     /// Where /healthz, /readyz and /metrics are served. Loopback only: they are not authenticated.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
     admin_address: SocketAddr,
@@ -66,6 +78,8 @@ enum StartProblem {
     LogLevel(#[from] telemetry::NotALevel),
     #[error("--send-deadline and --request-deadline must be more than 0s and at most 10m")]
     Deadlines,
+    #[error(transparent)]
+    Lease(#[from] LeaseTimingProblem),
     #[error("no cluster: set KUBECONFIG, or run in a pod with a service account ({0})")]
     NoCluster(String),
     #[error("refusing an unverified API server connection (`insecure-skip-tls-verify`)")]
@@ -119,12 +133,16 @@ fn operate(arguments: OperatorArguments) -> Result<(), StartProblem> {
     if !sane.contains(&timing.send_deadline) || !sane.contains(&timing.request_deadline) {
         return Err(StartProblem::Deadlines);
     }
+    let lease =
+        LeaseTiming::new(arguments.lease_duration.0, arguments.renew_deadline.0, arguments.retry_period.0)?;
     warn_of_proxies();
     let settings = Settings {
         operator_namespace: arguments.operator_namespace,
         process: process_name(),
         timing,
+        lease,
         egress: Egress::of_the_system(arguments.allowed_cidrs, clock),
+        destructive_rate: arguments.destructive_rate,
         clock,
     };
     let runtime =
@@ -184,8 +202,10 @@ async fn clients() -> Result<Clients, StartProblem> {
     Ok(Clients { watches, calls })
 }
 
+/// The one clock of both programs.
 #[expect(clippy::disallowed_methods, reason = "the one clock, handed to whoever needs it")]
-fn clock() -> Timestamp {
+#[must_use]
+pub fn clock() -> Timestamp {
     Timestamp::now()
 }
 
@@ -210,6 +230,11 @@ fn dns_label(text: &str) -> Result<String, String> {
         && !text.starts_with('-')
         && !text.ends_with('-');
     if fits { Ok(text.to_owned()) } else { Err(format!("'{text}' must be a lowercase RFC 1123 label")) }
+}
+
+fn destructive_rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=1000).contains(rate));
+    rate.ok_or_else(|| "must be between 1 and 1000 per hour".to_owned())
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

@@ -7,6 +7,7 @@
 //!                                     client              (HTTP only)
 //! ```
 //! Read in that order. `evidence` is what the records hold: names, seals, MACs. `domain` never awaits and never asks for the time.
+//! `plugin` is the other program, `kubectl offboarding`: it reads and writes what people may, and shares nothing with the loop.
 
 pub mod admin;
 pub mod api;
@@ -16,5 +17,6 @@ pub mod domain;
 pub mod evidence;
 pub mod failpoint;
 pub mod metrics;
+pub mod plugin;
 pub mod providers;
 pub mod telemetry;

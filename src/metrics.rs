@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -30,7 +30,7 @@ struct Said {
     outcome: &'static str,
 }
 
-/// The operator's counters.
+/// The operator's counters and its gauge.
 pub struct Metrics {
     registry: Registry,
     passes: Family<Pass, Counter>,
@@ -38,6 +38,7 @@ pub struct Metrics {
     seconds: Family<Controller, Histogram>,
     looks: Family<Said, Counter>,
     deletions: Family<Said, Counter>,
+    leader: Gauge,
 }
 
 impl Default for Metrics {
@@ -50,6 +51,7 @@ impl Default for Metrics {
         });
         let looks = Family::default();
         let deletions = Family::default();
+        let leader = Gauge::default();
         let runtime = registry.sub_registry_with_prefix("controller_runtime");
         runtime.register("reconcile", "Passes of each controller by result", passes.clone());
         runtime.register("reconcile_panics", "Passes that panicked", panics.clone());
@@ -57,7 +59,8 @@ impl Default for Metrics {
         let ours = registry.sub_registry_with_prefix("offboarding");
         ours.register("looks", "Looks at customers by verdict", looks.clone());
         ours.register("deletes", "Destructive attempts by outcome", deletions.clone());
-        Self { registry, passes, panics, seconds, looks, deletions }
+        ours.register("leader", "1 where this process leads, 0 where it stands by", leader.clone());
+        Self { registry, passes, panics, seconds, looks, deletions, leader }
     }
 }
 
@@ -67,6 +70,11 @@ impl Metrics {
         let result = if succeeded { "success" } else { "error" };
         self.passes.get_or_create(&Pass { controller, result }).inc();
         self.seconds.get_or_create(&Controller { controller }).observe(took.as_secs_f64());
+    }
+
+    /// This process leads, or it does not any more.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// A pass panicked.

@@ -44,6 +44,8 @@ async fn every_example_is_accepted_as_it_stands() -> Result<(), Failure> {
     }
     assert!(manifests.len() >= 5, "the examples are found");
     for (name, manifest) in manifests {
+        // What the README installs on the same server, at the same time, needs seconds to know the kinds.
+        plane.accepts_requests().await?;
         let apply =
             ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-n", namespace.name()];
         let said = plane.kubectl("admin").args(apply).manifests(&manifest)?.run().await?;

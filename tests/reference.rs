@@ -1,6 +1,8 @@
 //! `docs/reference`: made of the schemas and the closed words, so that it cannot say anything else.
 
 mod golden;
+#[path = "reference/plugin_page.rs"]
+mod plugin_page;
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -13,6 +15,7 @@ use serde_json::Value;
 fn the_reference_documents_are_what_the_code_says() {
     let mut pages: Vec<_> = crds().iter().map(kind_page).collect();
     pages.push(("conditions.md".to_owned(), words_page()));
+    pages.push(("kubectl-offboarding.md".to_owned(), format!("{GENERATED}{}", plugin_page::page())));
     pages.sort();
     golden::assert_directory_holds("docs/reference", &pages, "md");
 }

@@ -69,6 +69,7 @@ words! {
         Planning = "The customer is looked up.",
         Blocked = "Something must go away first.",
         AwaitingApproval = "People have to agree to the plan.",
+        CoolingOff = "People have agreed; the deletion waits for the cooling-off time or for `notBefore`.",
         Executing = "The call is made, or its outcome is not known yet.",
         Verifying = "The operator looks until the customer is gone.",
         Failed = "Ended without success; see Stalled.",
@@ -78,6 +79,9 @@ words! {
         Idle = "Nothing is going on at the moment.",
         // Stalled
         InvalidSpec = "The spec can never be carried out; create another request.",
+        InvalidGraph = "`dependsOn` goes in a circle, or names no target.",
+        ApprovalPolicyMissing = "An admission policy is not as shipped, so nothing proves who agreed; install it again, then approve again.",
+        Denied = "Somebody denied the request; cancel it, or have the denial deleted by its author.",
         ProviderNotFound = "The provider object is not there, or not for this namespace.",
         ModeNotAllowed = "The provider object does not allow this mode, or the customer is not in a state for it.",
         CustomerNotFound = "The provider does not know the customer; check the id, or accept it with `acceptAbsent: true`.",
@@ -96,6 +100,7 @@ words! {
         Pending = "Not known yet.",
         // Unblocked
         NoBlockers = "Nothing stands in the way.",
+        Waived = "Something stands in the way, and somebody who may agreed that it is passed over.",
         BlockersFound = "A check of the profile found something that must go away first.",
         CheckFailed = "A check of the profile was not answered, which blocks as well.",
         ProviderRestricted = "The provider forbids the deletion (403).",
@@ -103,7 +108,12 @@ words! {
         Duplicate = "Another request owns this customer.",
         Resurrected = "The customer was deleted before and is there again; a person must decide.",
         // Approved
+        QuorumReached = "Enough people have agreed to exactly this plan.",
         NotRequired = "The provider object requires no approval.",
+        Expired = "An approval has expired, or was to hold longer than the provider object allows.",
+        SameIdentity = "The requester approved; it takes somebody else.",
+        UnknownRequester = "Nobody knows who asked, or it was no person: one more approval is needed.",
+        Spent = "The provider refused the deletion that an approval was for; a new one is needed.",
         // Deleted
         Deleted = "The provider accepted the deletion.",
         NotStarted = "No deletion was sent.",
@@ -124,6 +134,10 @@ words! {
         BackupsRetained = "Only backups keep it, for the time that the profile declares.",
         NotDeclared = "The profile does not say, or is no longer there.",
         // Waiting
+        Held = "A hold is about this customer, this provider or everything; or nobody can read the holds.",
+        NotBefore = "`spec.notBefore` is not over yet.",
+        BudgetQueued = "The account's budget is used up, or others came first.",
+        OtherTargets = "Other targets of this request come first, or something stands in their way.",
         Suspended = "`spec.suspend` is true.",
         ProviderSuspended = "`spec.suspend` of the provider object is true.",
         ProviderUnavailable = "The provider, its object or its Secret cannot be used right now.",
@@ -188,7 +202,15 @@ impl ConditionType {
                 ),
                 (
                     False,
-                    &[R::Planning, R::Blocked, R::AwaitingApproval, R::Executing, R::Verifying, R::Failed],
+                    &[
+                        R::Planning,
+                        R::Blocked,
+                        R::AwaitingApproval,
+                        R::CoolingOff,
+                        R::Executing,
+                        R::Verifying,
+                        R::Failed,
+                    ],
                 ),
             ],
             ConditionType::Reconciling => &[(True, &[R::Progressing, R::Retrying]), (False, &[R::Idle])],
@@ -197,6 +219,9 @@ impl ConditionType {
                     True,
                     &[
                         R::InvalidSpec,
+                        R::InvalidGraph,
+                        R::ApprovalPolicyMissing,
+                        R::Denied,
                         R::ProviderNotFound,
                         R::ModeNotAllowed,
                         R::CustomerNotFound,
@@ -217,7 +242,7 @@ impl ConditionType {
                 (Unknown, &[R::Pending]),
             ],
             ConditionType::Unblocked => &[
-                (True, &[R::NoBlockers]),
+                (True, &[R::NoBlockers, R::Waived]),
                 (
                     False,
                     &[
@@ -232,12 +257,26 @@ impl ConditionType {
                 ),
                 (Unknown, &[R::Pending]),
             ],
-            ConditionType::Approved => {
-                &[(True, &[R::NotRequired]), (False, &[R::AwaitingApproval]), (Unknown, &[R::Pending])]
-            }
+            ConditionType::Approved => &[
+                (True, &[R::QuorumReached, R::NotRequired]),
+                (
+                    False,
+                    &[
+                        R::AwaitingApproval,
+                        R::PlanChanged,
+                        R::Expired,
+                        R::Denied,
+                        R::SameIdentity,
+                        R::UnknownRequester,
+                        R::Spent,
+                        R::ApprovalPolicyMissing,
+                    ],
+                ),
+                (Unknown, &[R::Pending]),
+            ],
             ConditionType::Deleted => &[
                 (True, &[R::Deleted, R::Deactivated, R::AlreadyAbsent]),
-                (False, &[R::NotStarted, R::InFlight, R::Rejected]),
+                (False, &[R::NotStarted, R::InFlight, R::PartiallyDone, R::Rejected]),
                 (Unknown, &[R::OutcomeUnknown]),
             ],
             ConditionType::Verified => &[
@@ -258,6 +297,11 @@ impl ConditionType {
                     True,
                     &[
                         R::AwaitingApproval,
+                        R::CoolingOff,
+                        R::NotBefore,
+                        R::Held,
+                        R::BudgetQueued,
+                        R::OtherTargets,
                         R::Suspended,
                         R::ProviderSuspended,
                         R::ProviderUnavailable,

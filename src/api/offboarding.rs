@@ -51,6 +51,8 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = immutable("customer"))]
 #[x_kube(validation = immutable("targets"))]
+#[x_kube(validation = rules::must("targets", "self.targets.all(target, !has(target.dependsOn) || target.dependsOn.all(name, name != target.name && self.targets.exists(other, other.name == name)))",
+    "`dependsOn` must name other targets of this request"))]
 #[x_kube(validation = immutable_optional("request"))]
 #[x_kube(validation = immutable("acceptAbsent"))]
 #[x_kube(validation = Rule::new("!oldSelf.cancel || self.cancel").message("must not be unset: a cancelled request stays cancelled; create a new CustomerOffboarding instead")
@@ -61,8 +63,9 @@ pub struct CustomerOffboardingSpec {
     /// Why the customer is offboarded, for people and audits; it changes nothing in what is done. Optional. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestDetails>,
-    /// Where the customer is to be deleted: exactly one target. Immutable.
-    #[schemars(length(min = 1, max = 1))]
+    /// Where the customer is to be deleted: 1 to 32 targets. Nothing is deleted at any of them before the customer was found, and
+    /// nothing stands in the way, at all of them. Immutable.
+    #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<Target>,
     /// `true`: a customer that was never there is a success (`AlreadyAbsent`), and recorded as such; `false` by default:
@@ -188,6 +191,14 @@ pub struct Target {
     /// `Soft` deactivates, `Hard` deletes; one of the provider's `allowedModes`. May be left out where that has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// The customer, where this place knows them under another id than `spec.customer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// Names of other targets that must be done first, for example `[crm]`. Without it, what deactivates comes before what deletes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 31), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub depends_on: Vec<String>,
 }
 
 /// Names an OffboardingProvider in the same namespace, or a ClusterOffboardingProvider that allows this namespace.

@@ -130,7 +130,15 @@ impl ApiServer {
     /// # Errors
     /// `Invalid` where one of them cannot be understood, `TooMany` where they are more than [`LONGEST_LIST`] bytes.
     pub async fn list<K: Namespaced>(&self, namespace: &str) -> Result<Vec<K>, ApiError> {
-        within_deadline(self.pages(&K::url_path(&(), Some(namespace)))).await
+        self.list_where(namespace, "").await
+    }
+
+    /// The same, but only what a field selector fits; everything where it is empty.
+    ///
+    /// # Errors
+    /// As `list`.
+    pub async fn list_where<K: Namespaced>(&self, namespace: &str, fields: &str) -> Result<Vec<K>, ApiError> {
+        within_deadline(self.pages(&K::url_path(&(), Some(namespace)), fields)).await
     }
 
     /// Every object of a kind that belongs to no namespace, live: all of them or none.
@@ -138,16 +146,23 @@ impl ApiServer {
     /// # Errors
     /// As `list`.
     pub async fn list_all<K: ClusterScoped>(&self) -> Result<Vec<K>, ApiError> {
-        within_deadline(self.pages(&K::url_path(&(), None))).await
+        within_deadline(self.pages(&K::url_path(&(), None), "")).await
     }
 
     /// All pages together have one deadline. A page of one moment is followed by pages of the same one: nothing is missed in between.
-    async fn pages<K: Debug + Clone + DeserializeOwned>(&self, url_path: &str) -> Result<Vec<K>, ApiError> {
+    async fn pages<K: Debug + Clone + DeserializeOwned>(
+        &self,
+        url_path: &str,
+        fields: &str,
+    ) -> Result<Vec<K>, ApiError> {
         let mut found = Vec::new();
         let mut left = LONGEST_LIST;
         let mut token: Option<String> = None;
         loop {
             let mut page = ListParams::default().limit(PAGE);
+            if !fields.is_empty() {
+                page = page.fields(fields);
+            }
             page.continue_token = token;
             let request = Request::new(url_path).list(&page).map_err(|_| ApiError::Invalid)?;
             let text = self.text(request, left).await?;
@@ -273,3 +288,6 @@ fn class_of(error: &kube::Error) -> ApiError {
         _ => ApiError::Unanswered,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     api::{CustomerOffboarding, IdClass, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
     domain::{
-        CustomerId, CustomerSeen, CustomerSource, Facts, Failure, InvalidSpec, Memory, Observation, Plan,
-        ProviderSeen, RecordProblem, Sent, mode_of,
+        BudgetSeen, CustomerId, CustomerSeen, CustomerSource, Facts, Failure, HoldSeen, InvalidSpec, Memory,
+        Observation, Plan, ProviderSeen, RecordProblem, Sent, Whole, mode_of,
     },
     evidence::{Keys, record},
     providers::{Captured, Credentials},
@@ -84,6 +84,9 @@ pub struct Case {
     pub in_use: Option<InUse>,
     pub captured: Captured,
     pub memory: Memory,
+    pub hold: HoldSeen,
+    pub budget: BudgetSeen,
+    pub whole: Arc<Whole>,
 }
 
 impl Case {
@@ -97,8 +100,11 @@ impl Case {
             name: object.name_any(),
             uid: object.uid().ok_or(Error::Incomplete)?,
         };
-        let told = || object.status.as_ref()?.targets.first()?.record.clone();
-        let hint = ctx.records.name_of(&origin.uid).or_else(told);
+        let told = || {
+            let mut targets = object.status.as_ref()?.targets.iter();
+            targets.find(|target| target.name == plan.target)?.record.clone()
+        };
+        let hint = ctx.records.name_of(&origin.uid, &plan.target).or_else(told);
         let mut case = Self::begin(ctx, origin, plan).await;
         if let Some(name) = hint {
             case.read_record(ctx, &name).await;
@@ -126,6 +132,7 @@ impl Case {
             provider_kind: object.spec.provider.kind.parse().unwrap_or_default(),
             provider: object.spec.provider.name.clone(),
             mode: Some(mode),
+            depends_on: Vec::new(),
             accept_absent: false,
             reason: None,
             not_before: None,
@@ -154,6 +161,9 @@ impl Case {
             in_use: None,
             captured: Captured::nothing(),
             memory: Memory::default(),
+            hold: HoldSeen::Unread,
+            budget: BudgetSeen::Unread,
+            whole: Arc::new(Whole::unread()),
         }
     }
 
@@ -204,7 +214,7 @@ impl Case {
             Ok(Some(object)) => {
                 self.customer_ref = Some(object.spec.customer_ref.clone());
                 if object.spec.request.uid == self.origin.uid {
-                    ctx.records.remember(&self.origin.uid, name);
+                    ctx.records.remember(&self.origin.uid, &object.spec.request.target, name);
                 }
                 Stored::Read(Box::new(object))
             }
@@ -354,6 +364,9 @@ impl Case {
             created_long_ago: false,
             control: None,
             checks: Vec::new(),
+            hold: self.hold.clone(),
+            budget: self.budget,
+            whole: self.whole.clone(),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
 use crate::{
     api::{Limits, ProviderReason},
-    domain::{Failure, ProviderFacts},
+    domain::{BudgetLimits, Demands, Failure, ProviderFacts},
     providers::{
         LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
         http::{
@@ -310,8 +310,16 @@ fn facts_of(object: &ProviderObject, profile: &LoadedProfile, timing: Timing) ->
         environment: spec.environment,
         allowed_modes: spec.allowed_modes.clone(),
         checks: spec.checks.clone(),
-        approvals_required: spec.approvals.required.unsigned_abs(),
-        separation_of_duties: spec.approvals.separation_of_duties,
+        demands: Demands {
+            required: spec.approvals.required.unsigned_abs(),
+            separation_of_duties: spec.approvals.separation_of_duties,
+            max_validity: spec.approvals.max_validity.0,
+            cooling_off: spec.cooling_off.0,
+        },
+        budget: BudgetLimits {
+            per_hour: spec.budget.and_then(|budget| budget.per_hour).map(i32::unsigned_abs),
+            per_day: spec.budget.and_then(|budget| budget.per_day).map(i32::unsigned_abs),
+        },
         recheck_interval: spec.recheck_interval.0.max(Duration::from_secs(10)),
         confirmations: verify.confirmations.max(1).unsigned_abs(),
         verify_interval: verify.interval.0.max(Duration::from_millis(100)),

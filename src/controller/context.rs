@@ -1,8 +1,9 @@
 //! Everything that a pass may touch. Clock and identity come from outside; nothing here asks for the time by itself.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,16 +16,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     api_server::ApiServer,
+    budgets::Budgets,
     connection::{Connection, Connections},
+    consents::Consents,
     error::Backoff,
     events::Events,
+    holds::Holds,
     installation::Installation,
+    lease::Leadership,
     provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord},
-    domain::Moment,
+    domain::{Moment, PolicyState},
     metrics::Metrics,
 };
 
@@ -48,8 +53,15 @@ pub struct Context {
     /// When the process began, monotonic.
     pub started: Instant,
     pub timing: Timing,
+    /// Until when this process leads: a pass does nothing where it does not.
+    pub leadership: Leadership,
     pub installation: Installation,
     pub records: Records,
+    pub consents: Consents,
+    pub holds: Holds,
+    pub budgets: Budgets,
+    /// The admission policies as they were last read.
+    pub policies: RwLock<PolicyState>,
     pub requests: Store<CustomerOffboarding>,
     pub providers: ProviderObjects,
     pub connections: Connections,
@@ -60,6 +72,8 @@ pub struct Context {
     pub stopping: CancellationToken,
     pub metrics: Metrics,
     pub events: Events,
+    /// What was last asked for with the retry annotation, by request uid.
+    pub retries: Mutex<HashMap<String, String>>,
     /// Requests that are to be looked at again, told by something else than their watch.
     pub wake_requests: mpsc::UnboundedSender<ObjectRef<CustomerOffboarding>>,
     /// Open records whose request is gone.
@@ -72,15 +86,15 @@ pub struct Context {
 pub type Shared = Arc<Context>;
 
 impl Context {
-    /// Whether this process can do its work.
+    /// Whether this process can do its work, or take over from the one that does: `leader` or `standby`.
     ///
     /// # Errors
     /// What it lacks, in words without a secret.
-    pub fn readiness(&self) -> Result<(), &'static str> {
+    pub fn readiness(&self) -> Result<&'static str, &'static str> {
         match (self.stopping.is_cancelled(), self.synced.load(Ordering::Relaxed)) {
             (true, _) => Err("stopping"),
             (false, false) => Err("the caches are not filled yet; are the CRDs installed?"),
-            (false, true) => Ok(()),
+            (false, true) => Ok(if self.leadership.is_held() { "leader" } else { "standby" }),
         }
     }
 
@@ -103,6 +117,40 @@ impl Context {
         for request in requests {
             // Nobody listens only once the process ends.
             let _ = self.wake_requests.send(request);
+        }
+    }
+
+    /// The admission policies as they were last read.
+    #[must_use]
+    pub fn policies(&self) -> PolicyState {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the admission policies over as they were just read; whether they are others than before.
+    pub fn learn_policies(&self, live: PolicyState) -> bool {
+        let mut known = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, live.clone()) != live
+    }
+
+    /// Whether somebody asked for another look since this process last saw the request.
+    pub fn is_new_retry(&self, request_uid: &str, asked: Option<&String>) -> bool {
+        let Some(asked) = asked else { return false };
+        let mut seen = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(request_uid.to_owned(), asked.clone()).as_ref() != Some(asked)
+    }
+
+    /// Forgets a request that is finished or gone.
+    pub fn forget_request(&self, request_uid: &str) {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).remove(request_uid);
+        self.backoff.succeeded(request_uid);
+    }
+
+    /// Has everything looked at again that is not finished: after something that all of it waited for, the key or the lease.
+    pub fn wake_all(&self) {
+        self.wake(self.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+        self.providers.wake_all();
+        for record in self.records.open() {
+            let _ = self.wake_records.send(record);
         }
     }
 

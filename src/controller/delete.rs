@@ -14,20 +14,26 @@ use tokio::{
 
 use super::{
     api_server::ApiError,
+    budgets::Place,
     case::{Case, InUse, Stored, Unsaved, credentials_of},
+    cases,
     connection::Connection,
+    consents,
     context::Shared,
     error::Error,
+    holds,
     observe::look_of,
     perform::{Performed, later},
+    policies,
     provider_kinds::ProviderKey,
     secrets,
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen, CustomerSource, Failure, Live, Next,
-        Observation, Order, Outcome, Plan, ProviderSeen, Sent, Waiting, grant, nothing_changed,
+        ApprovalsSeen, BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen,
+        CustomerSource, Failure, Live, Next, Observation, Order, Outcome, Plan, PolicyState, ProviderSeen,
+        Sent, Waiting, Whole, grant, nothing_changed,
     },
     evidence::{
         Keys,
@@ -68,12 +74,20 @@ struct Errand {
     provider: RecordProvider,
     record_name: String,
     stored: Option<OffboardingRecord>,
+    /// Its place in the queue of the account.
+    place: Place,
+    /// What was seen of the request as a whole.
+    whole: Arc<Whole>,
 }
 
 /// What came of it.
 enum Came {
     /// Nothing was written, because the provider would have to be waited for.
     NotNow(Failure),
+    /// Nothing was written, because somebody else took the last slot of the budget.
+    Queued(Next),
+    /// Nothing was written, because another process leads, or may soon.
+    LeaseLost,
     /// Nothing was written, because the API server refused it: a quota, a missing right, an older CRD.
     Refused,
     /// Somebody else wrote, or nobody knows whether we did: the record says.
@@ -87,7 +101,8 @@ enum Came {
 /// Carries a deletion out.
 ///
 /// # Errors
-/// `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window decides.
+/// `LeaseLost`: nothing was begun. `SendTask`: the task ended without telling; the attempt has no outcome, and the settle window
+/// decides.
 pub async fn delete(
     ctx: &Shared,
     case: &mut Case,
@@ -98,11 +113,13 @@ pub async fn delete(
         return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
     }
     let Some(errand) = errand(ctx, case, order, checks) else { return Err(Error::Incomplete) };
-    ctx.records.remember(&case.origin.uid, &errand.record_name);
+    ctx.records.remember(&case.origin.uid, &case.plan.target, &errand.record_name);
     let (tell, told) = oneshot::channel();
     ctx.sends.spawn(errand.run(tell));
     match told.await.map_err(|_| Error::SendTask)? {
         Came::NotNow(failure) => return Ok(later(failure)),
+        Came::Queued(next) => return Ok(Performed::Later(next)),
+        Came::LeaseLost => return Err(Error::LeaseLost),
         Came::Refused => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
         Came::LockLost => case.read_again(ctx).await,
         Came::Written(record) => case.stored = Stored::Read(record),
@@ -128,6 +145,8 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
         request: case.record_request()?,
         provider: case.record_provider()?,
         record_name: case.record_name.clone()?,
+        place: cases::place(&case.origin.uid, case.whole.created_at, case),
+        whole: case.whole.clone(),
         stored: match &case.stored {
             Stored::Read(stored) => Some(stored.as_ref().clone()),
             Stored::None => None,
@@ -182,19 +201,45 @@ impl Errand {
     }
 
     async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
+        // Here, because the turn may have been waited for.
+        if !self.ctx.leadership.outlasts_a_send() {
+            return Came::LeaseLost;
+        }
         let begun = Instant::now();
         let attempt_id = uuid::Uuid::new_v4().to_string();
+        if let Some(next) = self.takes_no_slot(&attempt_id) {
+            return Came::Queued(next);
+        }
         let record = match self.write_intent(&attempt_id, begun).await {
             Ok(record) => record,
-            Err(came) => return came,
+            Err(came) => {
+                self.ctx.budgets.give_back(&self.connection.facts.account, &attempt_id);
+                return came;
+            }
         };
         failpoint!("intent.after");
         let sent = match self.permitted(&reservation).await {
             Ok(permitted) => self.send(begun, &reservation, &permitted, last_n(&record)).await,
             Err(failure) => Sent::not_sent(failure),
         };
+        if matches!(sent.outcome, Outcome::NotSent(_)) {
+            self.ctx.budgets.give_back(&self.connection.facts.account, &attempt_id);
+        }
         self.tell_the_log(&sent);
         Came::Told(Box::new(record), Box::new(Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() }))
+    }
+
+    /// Takes a slot of the account's budget; where none is left, what is waited for.
+    fn takes_no_slot(&self, attempt_id: &str) -> Option<Next> {
+        let facts = &self.connection.facts;
+        let now = (self.ctx.clock)();
+        match self.ctx.budgets.take(&facts.account, facts.budget, &self.place, attempt_id, now) {
+            BudgetSeen::Free => None,
+            BudgetSeen::Full { until } => {
+                Some(Next::Wait(Waiting::Budget { account: facts.account.clone(), until }))
+            }
+            BudgetSeen::Unread => Some(Next::Wait(Waiting::ApiServer)),
+        }
     }
 
     /// Writes the intent: the record's create is the lock, a further attempt replaces exactly what was read. Without a usable
@@ -253,9 +298,18 @@ impl Errand {
         failpoint!("relook.after");
         let look = look_of(&self.keys, &sighting);
         let read_at = Instant::now();
-        let (plan, (provider, credential), customer) =
-            futures::join!(self.request_now(), self.provider_now(), self.customer_now());
+        let ((plan, author), (provider, credential), customer, consent, budget, holds) = futures::join!(
+            self.request_now(),
+            self.provider_now(),
+            self.customer_now(),
+            self.consent_now(),
+            self.budget_now(),
+            holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys),
+        );
         failpoint!("reread.after");
+        let now = (self.ctx.clock)();
+        let (approvals, policies) = consent;
+        let provider_name = self.connection.facts.object_name();
         let seen = Observation {
             key_is_good: true,
             provider,
@@ -265,25 +319,61 @@ impl Errand {
             created_long_ago: false,
             control: None,
             checks: self.checks.clone(),
+            hold: holds.on(Some(&self.customer_ref), &provider_name, now),
+            budget,
+            whole: Arc::new(Whole {
+                approvals,
+                policies,
+                author,
+                told: None,
+                created_at: self.whole.created_at,
+            }),
         };
-        nothing_changed(&self.order, &self.in_use.reference, &Live { plan: plan.as_ref(), seen: &seen })?;
+        let send_takes = self.ctx.timing.request_deadline;
+        let live = Live { plan: plan.as_ref(), seen: &seen, now, send_takes };
+        nothing_changed(&self.order, &self.in_use.reference, &live)?;
         Ok(Permitted { captured: sighting.captured, read_at })
     }
 
-    /// The request as it is now; one that is deleted, being deleted, re-created under its name, or finished is withdrawn.
-    async fn request_now(&self) -> Option<Plan> {
-        let found = self
-            .ctx
-            .api
-            .get::<CustomerOffboarding>(&self.request.namespace, &self.request.name)
-            .await
-            .ok()?;
+    /// The request as it is now, and who asked; one that is deleted, being deleted, re-created under its name, or finished is
+    /// withdrawn.
+    async fn request_now(&self) -> (Option<Plan>, Option<String>) {
+        let found =
+            self.ctx.api.get::<CustomerOffboarding>(&self.request.namespace, &self.request.name).await;
+        let Ok(found) = found else { return (None, None) };
         let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
-        let Some(found) = found else { return Some(withdrawn) };
+        let Some(found) = found else { return (Some(withdrawn), None) };
         let same = found.uid().as_deref() == Some(&self.request.uid)
             && found.metadata.deletion_timestamp.is_none()
             && !found.is_finished();
-        if same { Plan::new(&self.request.uid, &found.spec).ok() } else { Some(withdrawn) }
+        if !same {
+            return (Some(withdrawn), None);
+        }
+        let plans = Plan::of_each_target(&self.request.uid, &found.spec).unwrap_or_default();
+        (plans.into_iter().find(|plan| plan.target == self.plan.target), cases::author(&found))
+    }
+
+    /// What people say now, and whether the policies prove it; asked only where somebody must agree.
+    async fn consent_now(&self) -> (ApprovalsSeen, PolicyState) {
+        if self.order.demands.required == 0 {
+            return (self.ctx.consents.about(&self.request.uid), self.ctx.policies());
+        }
+        let (approvals, policies) = futures::join!(
+            consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid),
+            policies::live(&self.ctx.api),
+        );
+        self.ctx.learn_policies(policies.clone());
+        (approvals, policies)
+    }
+
+    /// Whether the account has seen more than it may, this attempt included, by the records as they are now.
+    async fn budget_now(&self) -> BudgetSeen {
+        let facts = &self.connection.facts;
+        match self.ctx.budgets.is_exceeded(&facts.account, facts.budget, (self.ctx.clock)()).await {
+            Ok(false) => BudgetSeen::Free,
+            Ok(true) => BudgetSeen::Full { until: None },
+            Err(_) => BudgetSeen::Unread,
+        }
     }
 
     async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
@@ -339,12 +429,15 @@ impl Errand {
         if permitted.read_at.elapsed() > FRESH {
             return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
         }
-        let Ok(permit) = grant(begun.elapsed(), timing.send_deadline) else {
-            return Sent::nothing(Class::Transient, Cause::DeadlinePassed);
+        let held_until = self.ctx.leadership.held_until().unwrap_or(begun);
+        let lease_left = held_until.saturating_duration_since(Instant::now());
+        let permit = match grant(begun.elapsed(), timing.send_deadline, lease_left) {
+            Ok(permit) => permit,
+            Err(refused) => return Sent::nothing(Class::Transient, refused.cause()),
         };
         failpoint!("permit.granted");
-        let deadline =
-            SendDeadline { first_byte_before: begun + timing.send_deadline, total: timing.request_deadline };
+        let first_byte_before = (begun + timing.send_deadline).min(held_until);
+        let deadline = SendDeadline { first_byte_before, total: timing.request_deadline };
         tracing::info!(record = self.record_name, request = self.request.uid, "sending the deletion, once");
         reservation.lock().await.spend();
         let result = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock).await;

@@ -25,6 +25,8 @@ pub enum Error {
     ReadRequest(#[source] ApiError),
     #[error("failed to save the status: {0}")]
     SaveStatus(#[source] ApiError),
+    #[error("another process leads, or is about to; nothing was begun")]
+    LeaseLost,
     #[error("the task that sends ended without telling")]
     SendTask,
     #[error("too many turns in one pass")]
@@ -42,6 +44,7 @@ impl Error {
             Error::WriteRecord(_) => "writeRecord",
             Error::ReadRequest(_) => "readRequest",
             Error::SaveStatus(_) => "saveStatus",
+            Error::LeaseLost => "leaseLost",
             Error::SendTask => "sendTask",
             Error::TooManyTurns => "tooManyTurns",
             Error::Panicked => "panicked",
@@ -58,6 +61,9 @@ const SLOWLY: Duration = Duration::from_secs(300);
 
 /// A check that the provider did not answer is asked again after this long.
 const UNANSWERED: Duration = Duration::from_secs(30);
+
+/// Whoever came later in a queue is looked at again this often; a place that becomes free wakes the next one.
+const QUEUED: Duration = Duration::from_secs(30);
 
 /// A status that moved under us: look again soon.
 const SOON: Duration = Duration::from_millis(200);
@@ -93,6 +99,7 @@ impl Backoff {
             | Error::WriteRecord(_)
             | Error::ReadRequest(_)
             | Error::SaveStatus(_)
+            | Error::LeaseLost
             | Error::SendTask
             | Error::TooManyTurns => backoff,
         }
@@ -113,9 +120,14 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         Next::Finished(_) => return None,
         Next::Do(_) => SOON,
         Next::Wait(waiting) => match waiting {
-            Waiting::Settling { until } | Waiting::Lag { until } | Waiting::AuthRefused { until } => {
-                left(*until, now)
-            }
+            Waiting::Settling { until }
+            | Waiting::Lag { until }
+            | Waiting::AuthRefused { until }
+            | Waiting::CoolingOff { until }
+            | Waiting::NotBefore { until }
+            | Waiting::Held { until: Some(until), .. }
+            | Waiting::Budget { until: Some(until), .. } => left(*until, now),
+            Waiting::Budget { until: None, .. } => QUEUED,
             Waiting::Retry { at, .. } | Waiting::SecondLook { at } => left(*at, now),
             Waiting::Confirming { .. } => intervals.verify,
             Waiting::StillThere { until } => intervals.verify.min(left(*until, now)),
@@ -127,10 +139,14 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             Waiting::ApiServer => backoff,
             Waiting::CustomerIdUnavailable | Waiting::AnotherCredential => Duration::from_secs(30),
             Waiting::Suspended
+            | Waiting::Held { until: None, .. }
+            | Waiting::HoldsUnread
+            | Waiting::Approvals(_)
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
             | Waiting::AnotherAddress => SLOWLY,
-            Waiting::Approvals { .. } => return Some(intervals.recheck),
+            // Each of these has a wait of its own, and the one that speaks is another.
+            Waiting::Others | Waiting::Turn { .. } => SLOWLY,
         },
         Next::Stop(blocked) => match blocked {
             // A check that was not answered is asked again soon: a provider's bad minute is no blocker for the whole interval.
@@ -145,6 +161,8 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             | Blocked::RecordCorrupted
             | Blocked::UnsupportedVersion
             | Blocked::Duplicate
+            | Blocked::Denied
+            | Blocked::ApprovalPolicyMissing(_)
             | Blocked::Resurrected
             | Blocked::AccountChanged
             | Blocked::PlanChanged
@@ -167,7 +185,7 @@ pub fn left(until: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cause, Ending, Failure};
+    use crate::domain::{Cause, Ending, Failure, Missing, WhyMissing};
 
     const INTERVALS: Intervals =
         Intervals { recheck: Duration::from_secs(900), verify: Duration::from_secs(10) };
@@ -193,7 +211,13 @@ mod tests {
                 Some(42),
             ),
             (Next::Wait(Waiting::Provider(failed(Class::Auth, None))), Some(300)), // its provider object wakes it
-            (Next::Wait(Waiting::Approvals { required: 1 }), Some(900)),
+            (
+                Next::Wait(Waiting::Approvals(Missing { have: 0, need: 1, why: WhyMissing::Awaited })),
+                Some(300),
+            ),
+            (Next::Wait(Waiting::CoolingOff { until: after(9) }), Some(9)),
+            (Next::Wait(Waiting::Budget { account: String::new(), until: Some(after(9)) }), Some(9)),
+            (Next::Wait(Waiting::Budget { account: String::new(), until: None }), Some(30)),
             (Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound)])), Some(900)),
             (
                 Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound), found(Reason::CheckFailed)])),

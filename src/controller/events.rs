@@ -58,7 +58,9 @@ fn notable(next: &Next, waited: bool) -> Option<EventType> {
             Some(EventType::Warning)
         }
         Next::Finished(_) => waited.then_some(EventType::Normal),
-        Next::Stop(Blocked::Duplicate) | Next::Wait(Waiting::Approvals { .. }) => Some(EventType::Normal),
+        Next::Stop(Blocked::Duplicate) | Next::Wait(Waiting::Approvals(_) | Waiting::Held { .. }) => {
+            Some(EventType::Normal)
+        }
         Next::Stop(_) => Some(EventType::Warning),
         Next::Wait(
             Waiting::ProviderUnusable(_)

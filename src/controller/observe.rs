@@ -1,25 +1,66 @@
 //! Looks, where the decision can depend on it. Reads only, and never fails: what was not answered is `Unknown`.
 
-use super::{case::Case, context::Context};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::{case::Case, cases::Cases, context::Context};
 use crate::{
     domain::{
         CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone,
-        mode_to_look_in, without_a_look,
+        mode_to_look_in, wants_looks,
     },
     evidence::Keys,
     failpoint,
     providers::{Credentials, CustomerId, Provider, Sighting, Verdict},
 };
 
-/// One turn's observation; what only this process can know is learned from it.
-pub async fn observe(ctx: &Context, case: &mut Case) -> Observation {
-    let mut seen = case.seen_without_a_look();
-    let facts = case.facts();
-    learn(ctx, case, &facts, &seen);
-    let decided = without_a_look(&case.plan, &facts, &seen, &case.memory, ctx.now()).is_some();
-    if !decided && look(ctx, case, &facts, &mut seen).await.is_some() {
-        learn(ctx, case, &facts, &seen);
+/// What was seen of a target earlier in this pass: it stands until something is done for the target, but not for ever.
+#[derive(Default)]
+pub struct Kept(Option<(Instant, Observation)>);
+
+/// How long a look counts in the pass that made it: a deletion looks again before it leaves.
+const STANDS: Duration = Duration::from_secs(60);
+
+impl Kept {
+    /// Keeps what was seen.
+    #[must_use]
+    pub fn new(at: Instant, seen: Observation) -> Self {
+        Self(Some((at, seen)))
     }
+
+    /// A kept look in what is known now.
+    fn into(self, now: Observation) -> Option<(Instant, Observation)> {
+        let (at, Observation { look, created_long_ago, control, checks, .. }) = self.0?;
+        let stands = look.is_some() && at.elapsed() < STANDS;
+        stands.then_some((at, Observation { look, created_long_ago, control, checks, ..now }))
+    }
+}
+
+/// One turn's observation of each target; what only this process can know is learned from it. With each goes when it was made.
+pub async fn observe(ctx: &Context, cases: &mut Cases, kept: Vec<Kept>) -> Vec<(Instant, Observation)> {
+    cases.see(ctx).await;
+    let facts = cases.facts();
+    let now = Instant::now();
+    let mut seen = Vec::with_capacity(kept.len());
+    let mut is_kept = Vec::with_capacity(kept.len());
+    for ((case, facts), kept) in cases.each.iter_mut().zip(&facts).zip(kept) {
+        let bare = case.seen_without_a_look();
+        learn(ctx, case, facts, &bare);
+        let again = kept.into(bare.clone());
+        is_kept.push(again.is_some());
+        seen.push(again.unwrap_or((now, bare)));
+    }
+    let observations: Vec<Observation> = seen.iter().map(|(_, seen)| seen.clone()).collect();
+    let wanted = wants_looks(&cases.targeted(&facts, &observations), ctx.now());
+    let looks = cases.each.iter_mut().zip(&facts).zip(&mut seen).zip(wanted.iter().zip(&is_kept));
+    join_all(looks.map(async |(((case, facts), (_, seen)), (wanted, is_kept))| {
+        if *wanted && !is_kept && look(ctx, case, facts, seen).await.is_some() {
+            learn(ctx, case, facts, seen);
+        }
+    }))
+    .await;
     seen
 }
 

@@ -9,6 +9,7 @@ use kube::{
 
 use super::{
     case::Case,
+    cases::Cases,
     context::{Context, Shared},
     error::Error,
     perform::tell_in_record,
@@ -31,25 +32,27 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         return Ok(Action::await_change());
     }
     let named = &object.spec.request;
-    ctx.records.remember(&named.uid, &object.name_any());
+    ctx.records.remember(&named.uid, &named.target, &object.name_any());
     if is_watched(&ctx, named) || is_there(&ctx, named).await? {
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
-    let mut case = Case::of_record(&ctx, &object).await;
-    if case.is_closed() {
+    let mut cases = Cases::of_record(&ctx, &object).await;
+    if cases.each.iter().all(Case::is_closed) {
         return Ok(Action::await_change());
     }
-    let decision = work(&ctx, &mut case).await?;
-    match &decision.next {
+    let decisions = work(&ctx, &mut cases).await?;
+    match &decisions.next {
         Next::Finished(ending) => {
             tracing::info!(record = object.name_any(), result = %ending.result, "finished without its request");
         }
         next => {
-            let words = sentence(next, &case.plan.provider);
-            tell_in_record(&ctx, &mut case, &words).await?;
+            for case in &mut cases.each {
+                let words = sentence(next, &case.plan.provider);
+                tell_in_record(&ctx, case, &words).await?;
+            }
         }
     }
-    Ok(next_pass(&ctx, &case, &decision, &object.name_any(), None))
+    Ok(next_pass(&ctx, &cases, &decisions, &object.name_any(), None))
 }
 
 /// Whether the watch shows the request. It may be gone already: then its removal is still to come, and brings us back.

@@ -6,22 +6,23 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
 
 use super::{
-    case::Case,
+    cases::Cases,
     context::Shared,
     error::{Error, Intervals, left, wake},
-    observe::observe,
+    observe::{Kept, observe},
     perform::{Performed, perform},
     save::{due_of, put, save},
 };
 use crate::{
     api::CustomerOffboarding,
     domain::{
-        Blocked, Decision, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide, next_change, refused,
+        Blocked, Decisions, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all, next_change,
+        refused,
     },
     failpoint,
 };
 
-/// More turns than any offboarding takes: so that one object cannot keep a slot.
+/// More turns than a target takes in one pass: so that one object cannot keep a slot.
 const MOST_TURNS: usize = 8;
 
 /// One pass over one request.
@@ -34,83 +35,112 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     }
     failpoint!("reconcile.start");
     let uid = object.uid().ok_or(Error::Incomplete)?;
-    let plan = match Plan::new(&uid, &object.spec) {
-        // Deleting a request withdraws it, also while a finalizer of somebody else keeps it.
-        Ok(plan) if object.metadata.deletion_timestamp.is_some() => Plan { wish: Wish::Withdrawn, ..plan },
-        Ok(plan) => plan,
+    let plans = match Plan::of_each_target(&uid, &object.spec) {
+        Ok(plans) => plans,
         Err(invalid) => return refuse(&ctx, &object, invalid).await,
     };
-    let mut case = Case::of_request(&ctx, &object, plan).await?;
-    let decision = work(&ctx, &mut case).await?;
-    save(&ctx, &object, &case, &decision).await?;
+    // Deleting a request withdraws it, also while a finalizer of somebody else keeps it.
+    let withdrawn = object.metadata.deletion_timestamp.is_some();
+    let wish = |plan: Plan| if withdrawn { Plan { wish: Wish::Withdrawn, ..plan } } else { plan };
+    let mut cases = Cases::of_request(&ctx, &object, plans.into_iter().map(wish).collect()).await?;
+    let decisions = work(&ctx, &mut cases).await?;
+    cases.queue(&ctx, &object, &decisions);
+    save(&ctx, &object, &cases, &decisions).await?;
     failpoint!("reconcile.done");
-    Ok(with_the_owner(&ctx, &object, &case, &decision)
-        .unwrap_or_else(|| next_pass(&ctx, &case, &decision, &uid, due_of(&object))))
+    Ok(with_the_owner(&ctx, &object, &cases, &decisions)
+        .unwrap_or_else(|| next_pass(&ctx, &cases, &decisions, &uid, due_of(&object))))
 }
 
 /// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
 ///
 /// # Errors
 /// As `perform`; `TooManyTurns`.
-pub async fn work(ctx: &Shared, case: &mut Case) -> Result<Decision, Error> {
-    let (mut planned, mut still_seen) = (None, None);
-    for _ in 0..MOST_TURNS {
-        let seen = match still_seen.take() {
-            Some(seen) => seen,
-            None => observe(ctx, case).await,
-        };
-        let decision = decide(&case.plan, &case.facts(), &seen, &case.memory, ctx.now());
-        planned = decision.planned.or(planned);
-        let Next::Do(effect) = &decision.next else {
-            if may_be_told(ctx, case, &decision.next).await {
-                return Ok(Decision { planned, next: decision.next });
+pub async fn work(ctx: &Shared, cases: &mut Cases) -> Result<Decisions, Error> {
+    let mut plan = None;
+    let mut kept: Vec<Kept> = cases.each.iter().map(|_| Kept::default()).collect();
+    for _ in 0..MOST_TURNS * cases.each.len() {
+        let seen = observe(ctx, cases, kept).await;
+        let (facts, observations) =
+            (cases.facts(), seen.iter().map(|(_, seen)| seen.clone()).collect::<Vec<_>>());
+        let mut decisions = decide_all(&cases.targeted(&facts, &observations), ctx.now());
+        decisions.plan = decisions.plan.take().or(plan);
+        let Some((acts, effect)) = decisions.effect() else {
+            if may_be_told(ctx, cases, &decisions.next).await {
+                return Ok(decisions);
             }
+            (kept, plan) = (cases.each.iter().map(|_| Kept::default()).collect(), decisions.plan);
             continue;
         };
-        if let Performed::Later(next) = perform(ctx, case, &seen, effect).await? {
-            return Ok(Decision { planned, next });
+        if let Performed::Later(next) =
+            perform(ctx, &mut cases.each[acts], &observations[acts], effect).await?
+        {
+            decisions.instead(next);
+            return Ok(decisions);
         }
         // Writing an outcome down changes nothing at the provider: what was seen a moment ago stands.
-        still_seen = (*effect == Effect::SaveOutcome).then_some(seen);
+        let stands = *effect == Effect::SaveOutcome;
+        kept = seen
+            .into_iter()
+            .enumerate()
+            .map(
+                |(target, (at, seen))| {
+                    if target != acts || stands { Kept::new(at, seen) } else { Kept::default() }
+                },
+            )
+            .collect();
+        plan = decisions.plan;
     }
     Err(Error::TooManyTurns)
 }
 
 /// An end that no closed record proves is told only if the record did not change since the turn began: what was read before a
 /// look may be older than an intent, and then "gone" would be told as if nobody had sent anything.
-async fn may_be_told(ctx: &Shared, case: &mut Case, next: &Next) -> bool {
-    !matches!(next, Next::Finished(_)) || case.is_closed() || case.is_unchanged(ctx).await
+async fn may_be_told(ctx: &Shared, cases: &mut Cases, next: &Next) -> bool {
+    !matches!(next, Next::Finished(_)) || cases.are_unchanged(ctx).await
 }
 
-/// When to come again; also for what a deadline alone changes in the status, whatever is waited for.
+/// When to come again: as soon as any of the targets needs it, or a deadline alone changes the status.
 pub fn next_pass(
     ctx: &Shared,
-    case: &Case,
-    decision: &Decision,
+    cases: &Cases,
+    decisions: &Decisions,
     object: &str,
     due: Option<Timestamp>,
 ) -> Action {
-    let intervals = match &case.provider {
+    if let Next::Finished(_) = &decisions.next {
+        for case in &cases.each {
+            if let Some(name) = &case.record_name {
+                ctx.records.forget(&case.origin.uid, &case.plan.target, name);
+            }
+        }
+        ctx.forget_request(object);
+        return Action::await_change();
+    }
+    let is_unanswered = |next: &Next| matches!(next, Next::Wait(waiting) if waiting.is_without_an_answer());
+    let unanswered = decisions.each.iter().any(is_unanswered);
+    let backoff = if unanswered { ctx.backoff.failed(object) } else { Duration::from_secs(1) };
+    if !unanswered {
+        ctx.backoff.succeeded(object);
+    }
+    let now = ctx.now().wall;
+    let waits = cases.each.iter().zip(&decisions.each);
+    let told_anew = next_change(due, now).map(|at| left(at, now));
+    let soonest = waits
+        .filter_map(|(case, next)| wake(next, intervals(&case.provider), backoff, now))
+        .chain(told_anew)
+        .min();
+    soonest.map_or_else(Action::await_change, Action::requeue)
+}
+
+fn intervals(provider: &ProviderSeen) -> Intervals {
+    match provider {
         ProviderSeen::Found(provider) => {
             Intervals { recheck: provider.recheck_interval, verify: provider.verify_interval }
         }
         ProviderSeen::NotFound | ProviderSeen::Unusable(_) => {
             Intervals { recheck: Duration::from_secs(300), verify: Duration::from_secs(10) }
         }
-    };
-    if let (Next::Finished(_), Some(name)) = (&decision.next, &case.record_name) {
-        ctx.records.forget(&case.origin.uid, name);
     }
-    let unanswered = matches!(&decision.next, Next::Wait(waiting) if waiting.is_without_an_answer());
-    let backoff = if unanswered { ctx.backoff.failed(object) } else { Duration::from_secs(1) };
-    if !unanswered {
-        ctx.backoff.succeeded(object);
-    }
-    let now = ctx.now().wall;
-    let told_anew = next_change(due, now).map(|at| left(at, now));
-    wake(&decision.next, intervals, backoff, now)
-        .map(|wait| told_anew.map_or(wait, |left| wait.min(left)))
-        .map_or_else(Action::await_change, Action::requeue)
 }
 
 /// A duplicate is woken when the record that it waits for is closed. Where the watch does not show that record as open, it is
@@ -118,14 +148,17 @@ pub fn next_pass(
 fn with_the_owner(
     ctx: &Shared,
     object: &CustomerOffboarding,
-    case: &Case,
-    decision: &Decision,
+    cases: &Cases,
+    decisions: &Decisions,
 ) -> Option<Action> {
-    let (Next::Stop(Blocked::Duplicate), Some(name)) = (&decision.next, &case.record_name) else {
-        return None;
-    };
-    ctx.records.wait_for(name, ObjectRef::from_obj(object));
-    (!ctx.records.may_be_open(name)).then(|| Action::requeue(Duration::from_secs(2)))
+    let mut soon = false;
+    for (case, next) in cases.each.iter().zip(&decisions.each) {
+        if let (Next::Stop(Blocked::Duplicate), Some(name)) = (next, &case.record_name) {
+            ctx.records.wait_for(name, ObjectRef::from_obj(object));
+            soon |= !ctx.records.may_be_open(name);
+        }
+    }
+    soon.then(|| Action::requeue(Duration::from_secs(2)))
 }
 
 /// A spec that an older schema let in and that can never be carried out.

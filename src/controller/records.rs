@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -26,8 +26,8 @@ pub struct Records {
 /// What this process knows beyond the records themselves. Lost on a restart, and nothing depends on it but speed and waits.
 #[derive(Default)]
 struct Known {
-    /// The record of a request, by the request's uid.
-    of_request: HashMap<String, String>,
+    /// The record of a request's target, by the request's uid and the target's name.
+    of_target: HashMap<(String, String), String>,
     /// What was seen of the customer of a record.
     memories: HashMap<String, Memory>,
     /// Requests that wait for a record to be closed.
@@ -49,14 +49,18 @@ impl Records {
         self.api.get(&self.namespace, name).await
     }
 
-    /// The name of a request's record, where this process has seen it: also when its customer id cannot be read any more.
+    /// The name of the record of a request's target, where this process has seen it: also when its customer id cannot be read any
+    /// more.
     #[must_use]
-    pub fn name_of(&self, request_uid: &str) -> Option<String> {
-        if let Some(name) = self.known().of_request.get(request_uid) {
+    pub fn name_of(&self, request_uid: &str, target: &str) -> Option<String> {
+        if let Some(name) = self.known().of_target.get(&(request_uid.to_owned(), target.to_owned())) {
             return Some(name.clone());
         }
         let open = self.open.state();
-        open.iter().find(|record| record.spec.request.uid == request_uid)?.metadata.name.clone()
+        let mine = |record: &&Arc<OffboardingRecord>| {
+            record.spec.request.uid == request_uid && record.spec.request.target == target
+        };
+        open.iter().find(mine)?.metadata.name.clone()
     }
 
     /// All open records.
@@ -101,9 +105,9 @@ impl Records {
         }
     }
 
-    /// Remembers which record belongs to a request.
-    pub fn remember(&self, request_uid: &str, name: &str) {
-        self.known().of_request.insert(request_uid.to_owned(), name.to_owned());
+    /// Remembers which record belongs to a request's target.
+    pub fn remember(&self, request_uid: &str, target: &str, name: &str) {
+        self.known().of_target.insert((request_uid.to_owned(), target.to_owned()), name.to_owned());
     }
 
     /// What this process remembers of a record's customer.
@@ -118,9 +122,9 @@ impl Records {
     }
 
     /// Forgets a customer that nothing more is to be done for.
-    pub fn forget(&self, request_uid: &str, name: &str) {
+    pub fn forget(&self, request_uid: &str, target: &str, name: &str) {
         let mut known = self.known();
-        known.of_request.remove(request_uid);
+        known.of_target.remove(&(request_uid.to_owned(), target.to_owned()));
         known.memories.remove(name);
     }
 

@@ -22,17 +22,21 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::RwLock, sync::mpsc, time::Instant};
+use tokio::{sync::RwLock, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     api_server::ApiServer,
+    budgets::Budgets,
     connection::Connections,
+    consents::Consents,
     context::{Context, Shared, Timing},
     error::{Backoff, Error},
     events::Events,
+    holds::Holds,
     installation::Installation,
-    orphan,
+    lease::{Elector, Leadership, LeaseTiming},
+    orphan, people,
     provider_kinds::ProviderObjects,
     provider_object, reconcile,
     records::Records,
@@ -42,6 +46,7 @@ use crate::{
         ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord,
         RETRY_ANNOTATION,
     },
+    domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
 };
@@ -63,7 +68,10 @@ pub struct Settings {
     /// Names this process in the attempts that it makes.
     pub process: String,
     pub timing: Timing,
+    pub lease: LeaseTiming,
     pub egress: Egress,
+    /// How many deletions all accounts together may see in an hour; no ceiling where it is `None`.
+    pub destructive_rate: Option<u32>,
     pub clock: fn() -> Timestamp,
 }
 
@@ -75,6 +83,8 @@ pub struct Clients {
 }
 
 /// Runs the operator until `stopping` is cancelled, and then until every send has ended. `serve` is told the context.
+///
+/// The watches run from the start, passes do something only where this process leads; it competes once its caches are filled.
 pub async fn run(
     settings: Settings,
     clients: Clients,
@@ -98,14 +108,20 @@ pub async fn run(
             settings.egress.clone(),
             settings.timing,
         ),
-        api,
+        api: api.clone(),
         operator_namespace: settings.operator_namespace.clone(),
         events: Events::new(clients.calls.clone(), &settings.process),
         process: settings.process,
         clock: settings.clock,
         started: Instant::now(),
         timing: settings.timing,
+        leadership: Leadership::default(),
         installation: Installation::default(),
+        consents: Consents::default(),
+        holds: Holds::default(),
+        budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
+        policies: std::sync::RwLock::new(PolicyState::Unanswered),
+        retries: std::sync::Mutex::default(),
         requests: requests.clone(),
         providers: ProviderObjects {
             namespaced: providers.clone(),
@@ -124,6 +140,7 @@ pub async fn run(
     let serving = tokio::spawn(serve(ctx.clone()));
     let key = tokio::spawn(keep_the_key(ctx.clone()));
     until_there_is_a_key(&ctx).await;
+    let people = tokio::spawn(people::follow(ctx.clone(), clients.watches.clone()));
 
     let watched = clients.watches.clone();
     let records_api =
@@ -151,36 +168,48 @@ pub async fn run(
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
 
-    let caches = [
+    let controllers = [
         tokio::spawn(record_controller),
         tokio::spawn(provider_controller),
         tokio::spawn(cluster_provider_controller),
+        tokio::spawn(request_controller),
     ];
     filled(&records, &stopping).await;
     filled(&providers, &stopping).await;
     filled(&cluster_providers, &stopping).await;
-    let request_controller = tokio::spawn(request_controller);
     filled(&requests, &stopping).await;
+    // Where the caches were never filled, no pass was ever made: there is nothing to wait for.
     if !stopping.is_cancelled() {
         ctx.synced.store(true, Ordering::Relaxed);
         tracing::info!("ready");
+        lead_until_the_end(&ctx, settings.lease, controllers).await;
     }
+    serving.abort();
+    people.abort();
+    key.abort();
+}
 
-    stopping.cancelled().await;
+/// Competes for the lease until the process is to end and nothing is in flight any more.
+async fn lead_until_the_end(ctx: &Shared, lease: LeaseTiming, controllers: [JoinHandle<()>; 4]) {
+    let nothing_in_flight = CancellationToken::new();
+    let elector = tokio::spawn(Elector::new(ctx.clone(), lease).run(nothing_in_flight.clone()));
+    ctx.stopping.cancelled().await;
     tracing::info!("stopping: no more intents, waiting for sends in flight");
     let longest = ctx.timing.request_deadline + Duration::from_secs(10);
     let ended = async {
-        let _ = request_controller.await;
-        for cache in caches {
-            let _ = cache.await;
+        for controller in controllers {
+            let _ = controller.await;
         }
     };
     let _ = tokio::time::timeout(longest, ended).await;
     ctx.sends.close();
     let drained = tokio::time::timeout(longest, ctx.sends.wait()).await.is_ok();
+    // A lease that is given back too early is worse than one that runs out.
+    if drained {
+        nothing_in_flight.cancel();
+        let _ = elector.await;
+    }
     tracing::info!(drained, "stopped");
-    serving.abort();
-    key.abort();
 }
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
@@ -215,7 +244,7 @@ where
         .predicate_filter(wakes::<K>, PredicateConfig::default())
 }
 
-fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+pub(super) fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
     match event {
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
@@ -266,7 +295,8 @@ where
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
 }
 
-/// A pass whose panic ends only itself.
+/// A pass whose panic ends only itself. Where another process leads, it is left out: `Elector` has everything looked at when
+/// this one leads.
 fn guarded<K, F>(
     controller: &'static str,
     pass: impl Fn(Arc<K>, Shared) -> F + Clone + Send + 'static,
@@ -276,6 +306,9 @@ where
     F: Future<Output = Result<Action, Error>> + Send + 'static,
 {
     move |object, ctx| {
+        if !ctx.leadership.is_held() {
+            return std::future::ready(Ok(Action::await_change())).boxed();
+        }
         let (metrics, started) = (ctx.clone(), Instant::now());
         let pass = AssertUnwindSafe(pass(object, ctx)).catch_unwind();
         async move {
@@ -299,6 +332,8 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
             Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
                 tracing::debug!(controller, name, step = error.step(), "the object moved on");
             }
+            // Told once, by the elector.
+            Error::LeaseLost => tracing::debug!(controller, name, step = error.step(), "left to the leader"),
             error => {
                 tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
             }
@@ -353,15 +388,6 @@ async fn until_there_is_a_key(ctx: &Shared) {
     }
 }
 
-/// Everything that waited for the key looks again.
-fn wake_all(ctx: &Context) {
-    ctx.wake(ctx.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
-    ctx.providers.wake_all();
-    for record in ctx.records.open() {
-        let _ = ctx.wake_records.send(record);
-    }
-}
-
 async fn keep_the_key(ctx: Shared) {
     let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
@@ -371,7 +397,7 @@ async fn keep_the_key(ctx: Shared) {
             Ok(()) => {
                 pause = KEY_INTERVAL;
                 if !was_there {
-                    wake_all(&ctx);
+                    ctx.wake_all();
                 }
             }
             Err(problem) => {

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{api_server::version_of, case::Case, context::Shared, error::Error};
+use super::{api_server::version_of, case::Case, cases::Cases, context::Shared, error::Error};
 use crate::{
     api::{CustomerOffboarding, OffboardingStatus},
-    domain::{Decision, Next, ProviderSeen, Story, due, report},
+    domain::{Decisions, Facts, Next, ProviderSeen, Story, TargetStory, due, report},
     failpoint,
 };
 
@@ -17,24 +17,14 @@ use crate::{
 pub async fn save(
     ctx: &Shared,
     object: &CustomerOffboarding,
-    case: &Case,
-    decision: &Decision,
+    cases: &Cases,
+    decisions: &Decisions,
 ) -> Result<(), Error> {
-    let facts = case.facts();
-    let story = Story {
-        target: &case.plan.target,
-        provider: &case.plan.provider,
-        facts: &facts,
-        next: &decision.next,
-        planned: decision.planned.as_ref(),
-        declared: match &case.provider {
-            ProviderSeen::Found(provider) => Some(&provider.declared),
-            ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
-        },
-        customer_ref: case.customer_ref.as_deref(),
-        due: due_of(object),
-        record: case.record_name.as_deref().filter(|_| matches!(facts, crate::domain::Facts::Mine(_))),
-    };
+    let facts = cases.facts();
+    let targets = cases.each.iter().zip(&facts).zip(&decisions.each);
+    let targets = targets.map(|((case, facts), next)| target_story(case, facts, next, decisions)).collect();
+    let provider = cases.each.get(decisions.speaker).map_or("", |case| case.plan.provider.as_str());
+    let story = Story { due: due_of(object), ..Story::of(decisions, targets, provider) };
     let generation = object.metadata.generation.unwrap_or_default();
     let previous = object.status.clone().unwrap_or_default();
     let status = report(&story, generation, &previous, (ctx.clock)());
@@ -42,9 +32,30 @@ pub async fn save(
         return Ok(());
     }
     put(ctx, object, status.clone()).await?;
-    ctx.events.tell(object, &decision.next, &status).await;
-    tell_the_log(object, decision, &case.plan.provider);
+    ctx.events.tell(object, &decisions.next, &status).await;
+    tell_the_log(object, &decisions.next, provider);
     Ok(())
+}
+
+fn target_story<'a>(
+    case: &'a Case,
+    facts: &'a Facts,
+    next: &'a Next,
+    decisions: &Decisions,
+) -> TargetStory<'a> {
+    let found = decisions.plan.iter().flat_map(|plan| &plan.targets);
+    TargetStory {
+        target: &case.plan.target,
+        facts,
+        next,
+        declared: match &case.provider {
+            ProviderSeen::Found(provider) => Some(&provider.declared),
+            ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
+        },
+        is_found: found.into_iter().any(|(name, planned)| *name == case.plan.target && planned.is_some()),
+        customer_ref: case.customer_ref.as_deref(),
+        record: case.record_name.as_deref().filter(|_| matches!(facts, Facts::Mine(_))),
+    }
 }
 
 /// Until when a request must be done.
@@ -67,10 +78,10 @@ pub async fn put(ctx: &Shared, object: &CustomerOffboarding, status: Offboarding
     Ok(())
 }
 
-fn tell_the_log(object: &CustomerOffboarding, decision: &Decision, provider: &str) {
-    let words = crate::domain::sentence(&decision.next, provider);
+fn tell_the_log(object: &CustomerOffboarding, next: &Next, provider: &str) {
+    let words = crate::domain::sentence(next, provider);
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    match &decision.next {
+    match next {
         Next::Finished(ending) => {
             tracing::info!(namespace, offboarding = name, provider, result = %ending.result, because = %ending.because, "{words}");
         }

@@ -1,8 +1,8 @@
 //! What each condition says, one function for each. The words come from `sentence`, so that all of them tell the same.
 
 use super::{
-    Blocked, Class, Declared, Effect, Facts, Next, Outcome, Waiting,
-    report::{Story, attempt, outcome, phase, result},
+    Blocked, Class, Declared, Effect, Ending, Facts, Next, Outcome, Waiting, WhyMissing,
+    report::{Story, TargetStory, attempt, outcome, phase, result},
     sentence::{answer, sentence},
 };
 use crate::api::{ConditionType, ErasureScope, Mode, OffboardingResult, Phase, Reason, Truth};
@@ -29,7 +29,8 @@ pub(super) const CONDITIONS: &[(ConditionType, Reporter)] = &[
 fn ready(story: &Story) -> Verdict {
     let words = sentence(story.next, story.provider);
     let reason = match phase(story) {
-        Phase::Planning | Phase::Pending | Phase::CoolingOff => Reason::Planning,
+        Phase::Planning | Phase::Pending => Reason::Planning,
+        Phase::CoolingOff => Reason::CoolingOff,
         Phase::Blocked => Reason::Blocked,
         Phase::AwaitingApproval => Reason::AwaitingApproval,
         Phase::Executing => Reason::Executing,
@@ -61,7 +62,16 @@ fn reconciling(story: &Story) -> Verdict {
         Next::Wait(Waiting::Retry { .. }) => {
             Verdict(Truth::True, Reason::Retrying, sentence(story.next, story.provider))
         }
-        Next::Wait(Waiting::Approvals { .. } | Waiting::Suspended | Waiting::ProviderSuspended)
+        Next::Wait(
+            Waiting::Approvals(_)
+            | Waiting::Held { .. }
+            | Waiting::HoldsUnread
+            | Waiting::CoolingOff { .. }
+            | Waiting::NotBefore { .. }
+            | Waiting::Budget { .. }
+            | Waiting::Suspended
+            | Waiting::ProviderSuspended,
+        )
         | Next::Stop(_)
         | Next::Finished(_) => idle,
         Next::Do(_) | Next::Wait(_) => {
@@ -72,11 +82,10 @@ fn reconciling(story: &Story) -> Verdict {
 
 fn stalled(story: &Story) -> Verdict {
     let reason = match story.next {
-        Next::Finished(ending) => match ending.result {
-            OffboardingResult::Failed | OffboardingResult::Recreated => Some(ending.because),
-            _ => None,
-        },
+        Next::Finished(ending) => ending.is_failure().then_some(ending.because),
         Next::Stop(blocked) => match blocked {
+            Blocked::Denied => Some(Reason::Denied),
+            Blocked::ApprovalPolicyMissing(_) => Some(Reason::ApprovalPolicyMissing),
             Blocked::ProviderNotFound(_) => Some(Reason::ProviderNotFound),
             Blocked::ModeNotAllowed(_) => Some(Reason::ModeNotAllowed),
             Blocked::InstallationKeyLost => Some(Reason::InstallationKeyLost),
@@ -110,11 +119,25 @@ fn planned(story: &Story) -> Verdict {
         Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
             Verdict(Truth::False, Reason::AccountChanged, words())
         }
-        _ if story.planned.is_some() || attempt(story.facts).is_some() => {
+        _ if is_planned(story) => {
             Verdict(Truth::True, Reason::PlanReady, "the customer was found and the plan is made".to_owned())
         }
         _ => Verdict(Truth::Unknown, Reason::Pending, "no plan was made".to_owned()),
     }
+}
+
+/// The customer was found in this pass, or had been when a deletion was begun or people were asked.
+fn is_planned(story: &Story) -> bool {
+    let asked = matches!(
+        story.next,
+        Next::Wait(
+            Waiting::Approvals(_)
+                | Waiting::CoolingOff { .. }
+                | Waiting::NotBefore { .. }
+                | Waiting::Budget { .. }
+        )
+    );
+    asked || story.plan.is_some() || story.targets.iter().any(|target| attempt(target.facts).is_some())
 }
 
 fn unblocked(story: &Story) -> Verdict {
@@ -133,7 +156,11 @@ fn unblocked(story: &Story) -> Verdict {
         Next::Stop(Blocked::Refused { failure, .. }) if failure.class == Class::Conflict => {
             Reason::ProviderConflict
         }
-        _ if story.planned.is_some() || attempt(story.facts).is_some() => {
+        _ if story.waived => {
+            let words = "something stands in the way, and somebody agreed that it is passed over".to_owned();
+            return Verdict(Truth::True, Reason::Waived, words);
+        }
+        _ if is_planned(story) => {
             return Verdict(Truth::True, Reason::NoBlockers, "nothing stands in the way".to_owned());
         }
         _ => return Verdict(Truth::Unknown, Reason::Pending, "not checked".to_owned()),
@@ -142,13 +169,37 @@ fn unblocked(story: &Story) -> Verdict {
 }
 
 fn approved(story: &Story) -> Verdict {
-    match (story.next, story.planned) {
-        (Next::Wait(Waiting::Approvals { .. }), _) => {
-            Verdict(Truth::False, Reason::AwaitingApproval, sentence(story.next, story.provider))
+    let words = || sentence(story.next, story.provider);
+    let not_yet = |reason| Verdict(Truth::False, reason, words());
+    match story.next {
+        Next::Wait(Waiting::Approvals(missing)) => return not_yet(why_missing(missing.why)),
+        Next::Stop(Blocked::Resurrected) => return not_yet(Reason::AwaitingApproval),
+        Next::Stop(Blocked::Denied) => return not_yet(Reason::Denied),
+        Next::Stop(Blocked::ApprovalPolicyMissing(_)) => return not_yet(Reason::ApprovalPolicyMissing),
+        Next::Do(_) | Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => {}
+    }
+    match story.approved_by {
+        Some([]) => not_required(),
+        Some(people) => {
+            let words = format!("{} agreed to exactly this plan", counted(people.len()));
+            Verdict(Truth::True, Reason::QuorumReached, words)
         }
-        (_, Some(planned)) if planned.required_approvals == 0 => not_required(),
-        (_, None) if attempt(story.facts).is_some() => not_required(),
-        _ => Verdict(Truth::Unknown, Reason::Pending, "no plan to approve yet".to_owned()),
+        None => Verdict(Truth::Unknown, Reason::Pending, "no plan to approve yet".to_owned()),
+    }
+}
+
+fn counted(people: usize) -> String {
+    if people == 1 { "1 person".to_owned() } else { format!("{people} people") }
+}
+
+fn why_missing(why: WhyMissing) -> Reason {
+    match why {
+        WhyMissing::Awaited => Reason::AwaitingApproval,
+        WhyMissing::PlanChanged => Reason::PlanChanged,
+        WhyMissing::Expired => Reason::Expired,
+        WhyMissing::SameIdentity => Reason::SameIdentity,
+        WhyMissing::UnknownRequester => Reason::UnknownRequester,
+        WhyMissing::Spent => Reason::Spent,
     }
 }
 
@@ -158,7 +209,7 @@ fn not_required() -> Verdict {
 
 fn deleted(story: &Story) -> Verdict {
     let soft = matches!(story.facts, Facts::Mine(record) if record.mode == Mode::Soft);
-    let done = if soft { Reason::Deactivated } else { Reason::Deleted };
+    let deleted = if soft { Reason::Deactivated } else { Reason::Deleted };
     if let Next::Finished(ending) = story.next {
         match ending.result {
             OffboardingResult::AlreadyAbsent => {
@@ -167,10 +218,16 @@ fn deleted(story: &Story) -> Verdict {
             OffboardingResult::Erased
             | OffboardingResult::ErasedWithRetention
             | OffboardingResult::Deactivated => {
-                return Verdict(Truth::True, done, "the customer was seen gone after our call".to_owned());
+                return Verdict(Truth::True, deleted, "the customer was seen gone after our call".to_owned());
             }
             _ => {}
         }
+    }
+    let gone = |target: &&TargetStory| matches!(target.next, Next::Finished(ending) if ending.is_success());
+    let done = story.targets.iter().filter(gone).count();
+    if (1..story.targets.len()).contains(&done) {
+        let words = format!("done at {done} of {} targets; status.targets says where", story.targets.len());
+        return Verdict(Truth::False, Reason::PartiallyDone, words);
     }
     let next_is_delete = matches!(story.next, Next::Do(Effect::Delete(_)));
     match outcome(story.facts) {
@@ -189,7 +246,7 @@ fn deleted(story: &Story) -> Verdict {
             format!("the provider refused the deletion: {}", answer(failure)),
         ),
         Some(Some(Outcome::Accepted)) => {
-            Verdict(Truth::True, done, "the provider accepted the deletion".to_owned())
+            Verdict(Truth::True, deleted, "the provider accepted the deletion".to_owned())
         }
     }
 }
@@ -217,15 +274,29 @@ fn verified(story: &Story) -> Verdict {
     }
 }
 
+/// Of several targets the first that keeps something speaks.
 fn data_erased(story: &Story) -> Verdict {
     let Next::Finished(ending) = story.next else {
         return Verdict(Truth::Unknown, Reason::Pending, "not deleted yet".to_owned());
     };
+    let each = story.targets.iter().filter_map(|target| match target.next {
+        Next::Finished(ending) => Some(erased_at(*ending, target.declared)),
+        Next::Do(_) | Next::Wait(_) | Next::Stop(_) => None,
+    });
+    let rank = |verdict: &Verdict| match verdict.0 {
+        Truth::False => 0,
+        Truth::Unknown => 1,
+        Truth::True => 2,
+    };
+    each.min_by_key(rank).unwrap_or_else(|| erased_at(*ending, story.declared))
+}
+
+fn erased_at(ending: Ending, declared: Option<&Declared>) -> Verdict {
     let keeps = |declared: &Declared| match declared.retains.as_slice() {
         [] => String::new(),
         retains => format!("; the provider keeps {}", retains.join(", ")),
     };
-    match (ending.result, story.declared) {
+    match (ending.result, declared) {
         (OffboardingResult::Erased, _) => {
             Verdict(Truth::True, Reason::Erased, "all personal data is erased".to_owned())
         }
@@ -267,7 +338,12 @@ fn waiting(story: &Story) -> Verdict {
         Next::Wait(waiting) => match waiting {
             Waiting::Suspended => Reason::Suspended,
             Waiting::ProviderSuspended => Reason::ProviderSuspended,
-            Waiting::Approvals { .. } => Reason::AwaitingApproval,
+            Waiting::Held { .. } | Waiting::HoldsUnread => Reason::Held,
+            Waiting::Approvals(_) => Reason::AwaitingApproval,
+            Waiting::CoolingOff { .. } => Reason::CoolingOff,
+            Waiting::NotBefore { .. } => Reason::NotBefore,
+            Waiting::Budget { .. } => Reason::BudgetQueued,
+            Waiting::Others | Waiting::Turn { .. } => Reason::OtherTargets,
             Waiting::Settling { .. } | Waiting::Lag { .. } => Reason::Settling,
             Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Retry { last: failure, .. }
                 if failure.class == Class::RateLimited =>

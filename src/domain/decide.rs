@@ -13,17 +13,29 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Earlier, Effect, Ending, Facts,
-    Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
-    Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Waiting, Wish, gates,
+    Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Decisions, Earlier, Effect, Ending,
+    Facts, Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
+    Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Targeted, Waiting, Wish,
+    decide_all, gates,
     memory::{PresentSince, is_gone},
     mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, Reason, WhenPresent};
 
-/// Decides the next step from what was asked, what the record says, what was just seen, what only this process knows, and
-/// what time it is. `memory` has already learned from `seen`.
-pub fn decide(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decision {
+/// Decides the next step of a request with one target, from what was asked, what the record says, what was just seen, what only
+/// this process knows, and what time it is. `memory` has already learned from `seen`.
+pub fn decide(plan: &Plan, facts: &Facts, seen: &Observation, memory: &Memory, now: Moment) -> Decisions {
+    decide_all(&[Targeted { plan, facts, seen, memory }], now)
+}
+
+/// What follows for one target as far as it alone is concerned: `Delete` means that nothing about it stands in the way.
+pub(super) fn alone(
+    plan: &Plan,
+    facts: &Facts,
+    seen: &Observation,
+    memory: &Memory,
+    now: Moment,
+) -> Decision {
     let decision = match without_a_look(plan, facts, seen, memory, now) {
         Some(next) => Decision { next, planned: None },
         None => with_a_look(plan, facts, seen, memory, now),
@@ -72,11 +84,7 @@ pub fn without_a_look(
         Facts::Earlier(earlier) if earlier.counts() && is_elsewhere(earlier, provider) => {
             Some(Next::Stop(Blocked::AccountChanged))
         }
-        Facts::Earlier(_) | Facts::None => {
-            let gated = gates::Gated { plan, provider, seen, offboarded_before: false };
-            let stops = [plan.wish == Wish::Suspended, provider.suspended].contains(&true);
-            stops.then(|| gates::pass(&gated).err()).flatten()
-        }
+        Facts::Earlier(_) | Facts::None => gates::before_a_look(&gates::Gated { plan, provider, seen }).err(),
         Facts::Unread | Facts::Unusable(_) | Facts::Theirs => None,
     }
 }
@@ -141,6 +149,7 @@ fn by_the_attempt(
     if record.account != provider.account {
         return Some(Next::Stop(Blocked::AccountChanged));
     }
+    let stopped = gates::before_a_look(&gates::Gated { plan, provider, seen }).err();
     match &attempt.outcome {
         None | Some(Outcome::Unknown(_)) => {
             let since = memory.knows(attempt).unwrap_or(now);
@@ -151,9 +160,7 @@ fn by_the_attempt(
                 .or_else(|| elsewhere(attempt, provider))
         }
         Some(Outcome::Accepted) => elsewhere(attempt, provider),
-        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if plan.wish == Wish::Suspended => {
-            Some(Next::Wait(Waiting::Suspended))
-        }
+        Some(Outcome::Rejected(_) | Outcome::NotSent(_)) if stopped.is_some() => stopped,
         Some(Outcome::NotSent(failure)) => {
             let at = attempt.next_try(record.rejections(), provider.recheck_interval);
             (now.wall < at).then(|| Next::Wait(Waiting::Retry { at, last: failure.clone() }))
@@ -238,7 +245,7 @@ impl Looked<'_> {
     /// Nothing of this request has reached the provider: no attempt, or only such as it never saw or refused.
     fn first(&self, earlier: Option<&Earlier>, has_record: bool, look: &Look) -> Decision {
         match look {
-            Look::Present(fingerprint) => self.go(earlier.is_some(), fingerprint),
+            Look::Present(fingerprint) => self.go(fingerprint),
             Look::Inactive(_) if self.mode == Mode::Hard => {
                 self.unplanned(Next::Stop(Blocked::ModeNotAllowed(ModeProblem::AlreadyInactive)))
             }
@@ -253,22 +260,15 @@ impl Looked<'_> {
         Decision { next, planned: None }
     }
 
-    /// The customer is there: plan, gates, deletion.
-    fn go(&self, offboarded_before: bool, fingerprint: &Fingerprint) -> Decision {
+    /// The customer is there: plan, gates, deletion. Offboarded before or not: that is for people to decide, by their approvals.
+    fn go(&self, fingerprint: &Fingerprint) -> Decision {
         if let Err(problem) = mode_of(self.plan, self.provider) {
             return self.unplanned(not_allowed(problem));
         }
         let planned =
-            Planned::new(self.plan, self.provider, self.mode, self.customer_ref, &fingerprint.0, self.seen);
-        let gated =
-            gates::Gated { plan: self.plan, provider: self.provider, seen: self.seen, offboarded_before };
-        let order = Order {
-            plan_hash: planned.hash.clone(),
-            target_hash: planned.target_hash.clone(),
-            mode: self.mode,
-            fingerprint: fingerprint.clone(),
-            approvals: Vec::new(),
-        };
+            Planned::new(self.plan, self.provider, self.mode, self.customer_ref, fingerprint, self.seen);
+        let gated = gates::Gated { plan: self.plan, provider: self.provider, seen: self.seen };
+        let order = Order::of(&planned);
         let next = gates::pass(&gated).map_or_else(|next| next, |()| Next::Do(Effect::Delete(order)));
         Decision { next, planned: Some(planned) }
     }

@@ -125,7 +125,7 @@ impl Record {
     /// How many attempts may have left us: all but those that provably did not.
     #[must_use]
     pub fn may_have_left(&self) -> usize {
-        self.attempts.iter().filter(|attempt| !matches!(attempt.outcome, Some(Outcome::NotSent(_)))).count()
+        self.attempts.iter().filter(|attempt| attempt.may_have_left()).count()
     }
 
     /// How many attempts the provider refused.
@@ -136,6 +136,18 @@ impl Record {
 }
 
 impl Attempt {
+    /// Whether it may have left us: all do but those that provably did not.
+    #[must_use]
+    pub fn may_have_left(&self) -> bool {
+        !matches!(self.outcome, Some(Outcome::NotSent(_)))
+    }
+
+    /// Whether something may still come of it, or has: neither unsent nor refused.
+    #[must_use]
+    pub fn may_matter(&self) -> bool {
+        !matches!(self.outcome, Some(Outcome::NotSent(_) | Outcome::Rejected(_)))
+    }
+
     /// When the next attempt may be made, by what became of this one.
     ///
     /// `rejections` is how many attempts of this request the provider refused; `recheck` the provider object's interval.

@@ -23,9 +23,10 @@ words! {
         // after the first byte
         OutcomeUnknown,
         // ours
-        CircuitOpen, Paused,
+        CircuitOpen, Paused, LeaseLost,
         // what changed between the intent and the send
-        Unread, RequestSuspended, RequestWithdrawn, ProviderChanged, ProviderSuspended, CredentialChanged, PlanChanged,
+        Unread, RequestSuspended, RequestWithdrawn, NotYet, ProviderChanged, ProviderSuspended, CredentialChanged, PlanChanged,
+        ApprovalWithdrawn, Denied, ApprovalPolicyMissing, BudgetUsed, Held,
     }
 }
 

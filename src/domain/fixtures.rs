@@ -34,6 +34,7 @@ pub fn plan(wish: Wish) -> Plan {
         provider_kind: ProviderKind::OffboardingProvider,
         provider: "acme-pay".to_owned(),
         mode: None,
+        depends_on: Vec::new(),
         accept_absent: false,
         reason: None,
         not_before: None,
@@ -52,8 +53,8 @@ pub fn hard() -> ProviderFacts {
         environment: Environment::live,
         allowed_modes: vec![Mode::Hard],
         checks: BTreeMap::new(),
-        approvals_required: 0,
-        separation_of_duties: true,
+        demands: Demands { separation_of_duties: true, ..Demands::default() },
+        budget: BudgetLimits::default(),
         recheck_interval: Duration::from_secs(900),
         confirmations: 1,
         verify_interval: Duration::from_secs(10),
@@ -176,6 +177,17 @@ pub fn closed(result: OffboardingResult, because: Reason) -> Closed {
     Closed { result, because, at: wall(0) }
 }
 
+/// A request that somebody known made, that nobody said anything about, under policies that have been there for long.
+pub fn nobody_said_anything() -> Whole {
+    Whole {
+        told: None,
+        approvals: ApprovalsSeen::Seen(Vec::new()),
+        policies: PolicyState::AsShipped { since: Timestamp::UNIX_EPOCH },
+        author: Some("alice".to_owned()),
+        created_at: wall(0),
+    }
+}
+
 /// One process with one request: it remembers, and decides as the controller does.
 #[derive(Clone)]
 pub struct Process {
@@ -203,6 +215,9 @@ impl Process {
                 created_long_ago: false,
                 control: None,
                 checks: Vec::new(),
+                hold: HoldSeen::Free,
+                budget: BudgetSeen::Free,
+                whole: Arc::new(nobody_said_anything()),
             },
             provider,
             control: Control::Good,
@@ -235,7 +250,7 @@ impl Process {
         self.decision(seconds, look).next
     }
 
-    pub fn decision(&mut self, seconds: u64, look: Look) -> Decision {
+    pub fn decision(&mut self, seconds: u64, look: Look) -> Decisions {
         let (mode, now) = (self.provider.declared.supports, at(seconds));
         let mut seen = self.seen.clone();
         self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, now);

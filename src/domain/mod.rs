@@ -1,6 +1,8 @@
 //! The whole decision, without IO: `decide(plan, facts, seen, memory, now)`.
 
+mod budget;
 mod conditions;
+mod consent;
 mod decide;
 mod declared;
 mod due;
@@ -9,10 +11,12 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod gates;
+mod holds;
 mod memory;
 mod mode;
 mod next;
 mod observation;
+mod order;
 mod permit;
 mod plan;
 mod planned;
@@ -21,22 +25,29 @@ mod recheck;
 mod report;
 mod seen;
 mod sentence;
+mod whole;
 
+pub use budget::{BudgetLimits, BudgetSeen};
+pub use consent::{
+    Approval, ApprovalsSeen, Consent, Demands, Grant, Judged, Missing, Says, UnknownGrant, WhyMissing,
+};
 pub use decide::{decide, without_a_look};
 pub use declared::Declared;
 pub use due::{due, next_change};
 pub use facts::{AUTH_PAUSE, Attempt, Closed, Earlier, Facts, MOST_ATTEMPTS, Record, RecordProblem};
 pub use failure::{Cause, CauseWord, Class, Failure};
-pub use gates::{GATES, Gate, Gated};
+pub use gates::{AFTER_A_LOOK, BEFORE_A_LOOK, Gate, Gated};
+pub use holds::{Held, Hold, HoldSeen, HoldsSeen, ProviderName};
 pub use memory::{GoneSince, Memory, Moment, PresentSince, is_gone};
 pub use mode::{mode_of, mode_to_look_in};
 pub use next::{Blocked, Decision, Effect, Ending, ModeProblem, Next, Order, Waiting};
 pub use observation::{CustomerSeen, Observation, ProviderFacts, ProviderSeen};
-pub use permit::{DeadlinePassed, DestructivePermit, grant};
+pub use permit::{DestructivePermit, NotPermitted, TIME_TO_LEAVE, grant};
 pub use plan::{CustomerId, CustomerSource, InvalidSpec, Plan, Wish};
-pub use planned::Planned;
+pub use planned::{Part, Planned, WholePlan};
 pub use policies::PolicyState;
 pub use recheck::{Live, nothing_changed};
-pub use report::{Story, refused, report};
+pub use report::{Story, TargetStory, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
 pub use sentence::{answer, moment, sentence};
+pub use whole::{Decisions, Targeted, Told, Whole, decide_all, wants_looks};

@@ -1,9 +1,11 @@
 //! What follows from a decision, as data: status, printed columns, events, metrics and logs all read these enums.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use super::{Failure, Fingerprint, InvalidSpec, LookWord, Planned};
-use crate::api::{Mode, OffboardingResult, ProviderKind, ProviderReason, Reason, UsedApproval};
+use super::{Demands, Failure, Fingerprint, InvalidSpec, LookWord, Missing, Planned};
+use crate::api::{HoldType, Mode, OffboardingResult, ProviderKind, ProviderReason, Reason, UsedApproval};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -45,11 +47,34 @@ pub struct Order {
     pub plan_hash: String,
     /// This target's part of the plan.
     pub target_hash: String,
+    /// What the request says for all targets.
+    pub request_hash: String,
     pub mode: Mode,
     /// The customer that was seen; another one under the same id is not touched.
     pub fingerprint: Fingerprint,
+    /// What it takes of approvals.
+    pub demands: Demands,
     /// The approvals that it stands on; none where none is required.
     pub approvals: Vec<UsedApproval>,
+    /// Uids of approvals that do not count any more.
+    pub spent: BTreeSet<String>,
+}
+
+impl Order {
+    /// What a target's part of the plan orders; the plan's own hash and its approvals are still to come.
+    #[must_use]
+    pub fn of(planned: &Planned) -> Self {
+        Self {
+            plan_hash: String::new(),
+            target_hash: planned.target_hash.clone(),
+            request_hash: planned.request_hash.clone(),
+            mode: planned.mode,
+            fingerprint: planned.fingerprint.clone(),
+            demands: Demands::default(),
+            approvals: Vec::new(),
+            spent: BTreeSet::new(),
+        }
+    }
 }
 
 /// How a request ended.
@@ -77,8 +102,22 @@ pub enum Waiting {
     Provider(Failure),
     /// The customer seems gone, but the control request is not answered as it should be.
     Control(Failure),
+    /// A hold is about it.
+    Held { name: String, kind: HoldType, until: Option<Timestamp> },
+    /// Nobody can read the holds: deletions are frozen.
+    HoldsUnread,
     /// People must agree.
-    Approvals { required: u32 },
+    Approvals(Missing),
+    /// People agreed; the deletion runs then.
+    CoolingOff { until: Timestamp },
+    /// The request says not before then.
+    NotBefore { until: Timestamp },
+    /// The account's budget is used up, or others came first.
+    Budget { account: String, until: Option<Timestamp> },
+    /// Other targets of this request must be found, unblocked or done before anything is begun here.
+    Others,
+    /// These targets of this request come first.
+    Turn { after: Vec<String> },
     /// Nothing left us last time; the next try comes then.
     Retry { at: Timestamp, last: Failure },
     /// The provider refused the credential; the next try of the same one comes then.
@@ -116,6 +155,10 @@ pub enum Blocked {
     AccountChanged,
     /// Another customer than the one that the plan was made for is there now.
     PlanChanged,
+    /// Somebody said no.
+    Denied,
+    /// Nothing proves who agreed: these admission policies are not as shipped.
+    ApprovalPolicyMissing(Vec<String>),
     /// The profile's checks; each one is named.
     Checks(Vec<crate::api::Blocker>),
     /// The provider refused the deletion.
@@ -147,10 +190,35 @@ impl Ending {
         Self { result: OffboardingResult::Failed, because }
     }
 
-    /// Whether it did not end as it was asked for.
+    /// Whether it did not end as it was asked for, nor as somebody cancelled it.
     #[must_use]
     pub const fn is_failure(self) -> bool {
-        matches!(self.result, OffboardingResult::Failed | OffboardingResult::Recreated)
+        match self.result {
+            OffboardingResult::Failed | OffboardingResult::Recreated => true,
+            OffboardingResult::PartiallyDone => !matches!(self.because, Reason::Cancelled),
+            OffboardingResult::Erased
+            | OffboardingResult::ErasedWithRetention
+            | OffboardingResult::Deactivated
+            | OffboardingResult::Unverified
+            | OffboardingResult::AlreadyAbsent
+            | OffboardingResult::Cancelled => false,
+        }
+    }
+
+    /// Whether the customer is gone, as far as the provider shows it.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        match self.result {
+            OffboardingResult::Erased
+            | OffboardingResult::ErasedWithRetention
+            | OffboardingResult::Deactivated
+            | OffboardingResult::Unverified
+            | OffboardingResult::AlreadyAbsent => true,
+            OffboardingResult::Cancelled
+            | OffboardingResult::PartiallyDone
+            | OffboardingResult::Failed
+            | OffboardingResult::Recreated => false,
+        }
     }
 
     /// The request was withdrawn before anything was done.
@@ -189,7 +257,14 @@ impl Waiting {
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
-            | Waiting::Approvals { .. }
+            | Waiting::Held { .. }
+            | Waiting::HoldsUnread
+            | Waiting::Approvals(_)
+            | Waiting::CoolingOff { .. }
+            | Waiting::NotBefore { .. }
+            | Waiting::Budget { .. }
+            | Waiting::Others
+            | Waiting::Turn { .. }
             | Waiting::Retry { .. }
             | Waiting::AuthRefused { .. }
             | Waiting::Settling { .. }

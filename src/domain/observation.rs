@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{CheckSeen, Control, Declared, InvalidSpec, Look};
+use super::{
+    BudgetLimits, BudgetSeen, CheckSeen, Control, Declared, Demands, HoldSeen, InvalidSpec, Look,
+    ProviderName, Whole,
+};
 use crate::api::{CheckOverride, Environment, Mode, ProviderKind, ProviderReason};
 
 /// What was seen in one turn.
@@ -24,6 +27,12 @@ pub struct Observation {
     pub control: Option<Control>,
     /// The checks; made only where a deletion may follow.
     pub checks: Vec<CheckSeen>,
+    /// Whether a hold is about it.
+    pub hold: HoldSeen,
+    /// Whether the account may see another deletion now.
+    pub budget: BudgetSeen,
+    /// What is seen of the request as a whole.
+    pub whole: Arc<Whole>,
 }
 
 /// A provider object, as seen.
@@ -50,8 +59,8 @@ pub struct ProviderFacts {
     pub environment: Environment,
     pub allowed_modes: Vec<Mode>,
     pub checks: BTreeMap<String, CheckOverride>,
-    pub approvals_required: u32,
-    pub separation_of_duties: bool,
+    pub demands: Demands,
+    pub budget: BudgetLimits,
     pub recheck_interval: Duration,
     pub confirmations: u32,
     pub verify_interval: Duration,
@@ -61,6 +70,14 @@ pub struct ProviderFacts {
     /// Send deadline + request deadline + `maxRequestLifetime` + `consistencyLag`: after this long, an attempt without an
     /// answer is executed or dead, and a look shows which.
     pub settle_window: Duration,
+}
+
+impl ProviderFacts {
+    /// The object's name, as holds name it.
+    #[must_use]
+    pub fn object_name(&self) -> ProviderName {
+        ProviderName { kind: self.kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 /// The customer's id, as seen. The id itself stays outside of the decision.

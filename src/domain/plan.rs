@@ -4,7 +4,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::api::{CustomerOffboardingSpec, Mode, ProviderKind, RequestReason, SecretKeyRef};
+use super::order;
+use crate::api::{
+    Customer, CustomerOffboardingSpec, Mode, ProviderKind, RequestReason, SecretKeyRef, Target,
+};
+
+/// As many targets as a request may have.
+const MOST_TARGETS: usize = 32;
 
 /// The customer's id, as it is sent to the provider. Prints its type only.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -69,6 +75,8 @@ pub struct Plan {
     pub provider: String,
     /// What was asked for; `None` where the provider's only mode is meant.
     pub mode: Option<Mode>,
+    /// Targets of the same request that must be done first.
+    pub depends_on: Vec<String>,
     /// Whether "was never there" is a success.
     pub accept_absent: bool,
     /// Why.
@@ -82,8 +90,14 @@ pub struct Plan {
 pub enum InvalidSpec {
     #[error("exactly one of `spec.customer.id` and `spec.customer.idFrom` must be set")]
     Customer,
-    #[error("`spec.targets` must have exactly one entry")]
+    #[error("`spec.targets` must have 1 to 32 entries with different names")]
     Targets,
+    #[error("`spec.targets`: two targets are the same customer at the same account")]
+    SameCustomer,
+    #[error(
+        "`spec.targets[].dependsOn` must name other targets of this request, and nothing may wait for itself"
+    )]
+    Graph,
     #[error("`spec.customer.id` does not match the id pattern of the provider")]
     IdPattern,
     #[error("ids are personal data at this provider: use `spec.customer.idFrom` with a Secret")]
@@ -91,11 +105,14 @@ pub enum InvalidSpec {
 }
 
 impl Plan {
-    /// Reads a spec; the only reader of it.
+    /// Reads a spec, one plan for each target in the order of their names; the only reader of it.
     ///
     /// # Errors
     /// `InvalidSpec`: the requester creates another request.
-    pub fn new(request_uid: &str, spec: &CustomerOffboardingSpec) -> Result<Self, InvalidSpec> {
+    pub fn of_each_target(
+        request_uid: &str,
+        spec: &CustomerOffboardingSpec,
+    ) -> Result<Vec<Self>, InvalidSpec> {
         let CustomerOffboardingSpec {
             customer,
             request,
@@ -105,27 +122,42 @@ impl Plan {
             cancel,
             not_before,
         } = spec;
-        let customer = match (&customer.id, &customer.id_from) {
-            (Some(id), None) => CustomerSource::Literal(CustomerId::new(id.clone())),
-            (None, Some(from)) => CustomerSource::Secret(from.secret_key_ref.clone()),
-            _ => return Err(InvalidSpec::Customer),
+        let customer = customer_of(customer)?;
+        let wish = match (cancel, suspend) {
+            (true, _) => Wish::Withdrawn,
+            (false, true) => Wish::Suspended,
+            (false, false) => Wish::Standing,
         };
-        let [target] = targets.as_slice() else { return Err(InvalidSpec::Targets) };
-        Ok(Self {
-            request_uid: request_uid.to_owned(),
-            wish: match (cancel, suspend) {
-                (true, _) => Wish::Withdrawn,
-                (false, true) => Wish::Suspended,
-                (false, false) => Wish::Standing,
-            },
-            customer,
-            target: target.name.clone(),
-            provider_kind: target.provider_ref.kind.unwrap_or_default(),
-            provider: target.provider_ref.name.clone(),
-            mode: target.mode,
-            accept_absent: *accept_absent,
-            reason: request.as_ref().and_then(|request| request.reason),
-            not_before: *not_before,
-        })
+        let mut plans = Vec::with_capacity(targets.len());
+        for target in targets {
+            let Target { name, provider_ref, mode, customer: own, depends_on } = target;
+            plans.push(Self {
+                request_uid: request_uid.to_owned(),
+                wish,
+                customer: own.as_ref().map_or_else(|| Ok(customer.clone()), customer_of)?,
+                target: name.clone(),
+                provider_kind: provider_ref.kind.unwrap_or_default(),
+                provider: provider_ref.name.clone(),
+                mode: *mode,
+                depends_on: depends_on.clone(),
+                accept_absent: *accept_absent,
+                reason: request.as_ref().and_then(|request| request.reason),
+                not_before: *not_before,
+            });
+        }
+        plans.sort_by(|a, b| a.target.cmp(&b.target));
+        let differ = plans.windows(2).all(|pair| pair[0].target != pair[1].target);
+        if !differ || !(1..=MOST_TARGETS).contains(&plans.len()) {
+            return Err(InvalidSpec::Targets);
+        }
+        order::is_a_graph(&plans).then_some(plans).ok_or(InvalidSpec::Graph)
+    }
+}
+
+fn customer_of(customer: &Customer) -> Result<CustomerSource, InvalidSpec> {
+    match (&customer.id, &customer.id_from) {
+        (Some(id), None) => Ok(CustomerSource::Literal(CustomerId::new(id.clone()))),
+        (None, Some(from)) => Ok(CustomerSource::Secret(from.secret_key_ref.clone())),
+        _ => Err(InvalidSpec::Customer),
     }
 }

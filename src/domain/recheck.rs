@@ -1,7 +1,12 @@
 //! After the intent: everything once more, live. The send is permitted only if nothing changed; anything else means `NotSent`.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::{
-    Cause, Class, CustomerSeen, Failure, Look, Observation, Order, Plan, Planned, ProviderSeen, Wish, mode_of,
+    BudgetSeen, Cause, Class, Consent, CustomerSeen, Failure, HoldSeen, Judged, Look, Observation, Order,
+    Plan, Planned, ProviderFacts, ProviderSeen, Wish, mode_of,
 };
 
 /// What was read live after the intent.
@@ -9,8 +14,12 @@ use super::{
 pub struct Live<'a> {
     /// The request; `None` where the API server did not answer.
     pub plan: Option<&'a Plan>,
-    /// The provider, its Secret and the customer, looked at again; the checks are those that the order was given on.
+    /// The provider, its Secret, holds, approvals and budget, and the customer, looked at again; the checks are those that the
+    /// order was given on.
     pub seen: &'a Observation,
+    pub now: Timestamp,
+    /// How long the send may take: as long must an approval still hold.
+    pub send_takes: Duration,
 }
 
 /// Whether the order may still be carried out, with the credential that stands in the intent.
@@ -18,14 +27,8 @@ pub struct Live<'a> {
 /// # Errors
 /// What changed or could not be read. The owner of the attempt writes it down as `NotSent`.
 pub fn nothing_changed(order: &Order, credential: &str, live: &Live) -> Result<(), Failure> {
-    let changed = |cause| Failure::new(Class::Conflict, cause);
-    let unread = Failure::new(Class::Transient, Cause::Unread);
-    let plan = live.plan.ok_or_else(|| unread.clone())?;
-    match plan.wish {
-        Wish::Standing => {}
-        Wish::Suspended => return Err(changed(Cause::RequestSuspended)),
-        Wish::Withdrawn => return Err(changed(Cause::RequestWithdrawn)),
-    }
+    let plan = live.plan.ok_or_else(unread)?;
+    still_wanted(plan, live.now)?;
     let provider = match &live.seen.provider {
         ProviderSeen::Found(provider) => provider,
         ProviderSeen::NotFound | ProviderSeen::Unusable(_) => return Err(changed(Cause::ProviderChanged)),
@@ -36,20 +39,73 @@ pub fn nothing_changed(order: &Order, credential: &str, live: &Live) -> Result<(
     match &live.seen.credential {
         Some(now) if now == credential => {}
         Some(_) => return Err(changed(Cause::CredentialChanged)),
-        None => return Err(unread),
+        None => return Err(unread()),
     }
-    let CustomerSeen::Known { reference } = &live.seen.customer else { return Err(unread) };
+    let CustomerSeen::Known { reference } = &live.seen.customer else { return Err(unread()) };
     match &live.seen.look {
         Some(Look::Present(fingerprint)) if *fingerprint == order.fingerprint => {}
         Some(Look::Present(_) | Look::Inactive(_) | Look::Tombstoned | Look::Absent) => {
             return Err(changed(Cause::CustomerChanged));
         }
         Some(Look::Unknown(failure)) => return Err(failure.clone()),
-        None => return Err(unread),
+        None => return Err(unread()),
     }
     let mode = mode_of(plan, provider).map_err(|_| changed(Cause::ProviderChanged))?;
-    let planned = Planned::new(plan, provider, mode, reference, &order.fingerprint.0, live.seen);
-    if planned.hash == order.plan_hash { Ok(()) } else { Err(changed(Cause::PlanChanged)) }
+    let planned = Planned::new(plan, provider, mode, reference, &order.fingerprint, live.seen);
+    if planned.target_hash != order.target_hash || planned.request_hash != order.request_hash {
+        return Err(changed(Cause::PlanChanged));
+    }
+    still_agreed(order, provider, live)?;
+    match live.seen.budget {
+        BudgetSeen::Free => {}
+        BudgetSeen::Full { .. } => return Err(changed(Cause::BudgetUsed)),
+        BudgetSeen::Unread => return Err(unread()),
+    }
+    match &live.seen.hold {
+        HoldSeen::Free => Ok(()),
+        HoldSeen::By { .. } => Err(changed(Cause::Held)),
+        HoldSeen::Unread => Err(unread()),
+    }
+}
+
+fn changed(cause: Cause) -> Failure {
+    Failure::new(Class::Conflict, cause)
+}
+
+fn unread() -> Failure {
+    Failure::new(Class::Transient, Cause::Unread)
+}
+
+fn still_wanted(plan: &Plan, now: Timestamp) -> Result<(), Failure> {
+    match plan.wish {
+        Wish::Standing if plan.not_before.is_some_and(|moment| now < moment) => Err(changed(Cause::NotYet)),
+        Wish::Standing => Ok(()),
+        Wish::Suspended => Err(changed(Cause::RequestSuspended)),
+        Wish::Withdrawn => Err(changed(Cause::RequestWithdrawn)),
+    }
+}
+
+/// The very approvals that the order stands on still count, and are still enough.
+fn still_agreed(order: &Order, provider: &ProviderFacts, live: &Live) -> Result<(), Failure> {
+    let whole = &live.seen.whole;
+    let judged = Judged {
+        plan_hash: &order.plan_hash,
+        demands: order.demands.and(provider.demands),
+        approvals: &whole.approvals,
+        policies: &whole.policies,
+        author: whole.author.as_deref(),
+        spent: &order.spent,
+        now: live.now,
+        holds_for: live.send_takes,
+    };
+    match judged.consent() {
+        Consent::NotRequired => Ok(()),
+        Consent::Given { by, .. } if by == order.approvals => Ok(()),
+        Consent::Given { .. } | Consent::Missing(_) => Err(changed(Cause::ApprovalWithdrawn)),
+        Consent::Denied => Err(changed(Cause::Denied)),
+        Consent::PolicyMissing(_) => Err(changed(Cause::ApprovalPolicyMissing)),
+        Consent::Unread => Err(unread()),
+    }
 }
 
 #[cfg(test)]

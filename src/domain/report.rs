@@ -1,41 +1,79 @@
 //! A decision, told as status: the whole of it, each time, in words that do not flicker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{
-    Attempt, Blocked, Declared, Effect, Facts, Failure, Next, Outcome, Planned, Waiting,
+    Attempt, Blocked, Decisions, Declared, Effect, Facts, Failure, Next, Outcome, Waiting, WholePlan,
     conditions::{CONDITIONS, Verdict},
     due::overdue,
     sentence::sentence,
 };
 use crate::api::{
     Condition, ConditionType, LastError, Mode, OffboardingResult, OffboardingStatus, Phase, PlanStatus,
-    Reason, TargetState, TargetStatus, Truth,
+    Reason, ShortHash, TargetState, TargetStatus, Truth, UsedApproval,
 };
 
 /// Everything that a status tells of.
 #[derive(Clone, Debug)]
 pub struct Story<'a> {
-    /// The target's name.
-    pub target: &'a str,
-    /// The provider object's name.
-    pub provider: &'a str,
-    /// What the record says.
-    pub facts: &'a Facts,
-    /// What follows.
+    /// Each target, in the order of their names.
+    pub targets: Vec<TargetStory<'a>>,
+    /// What follows for the request.
     pub next: &'a Next,
-    /// The plan, where this pass made one.
-    pub planned: Option<&'a Planned>,
-    /// What the profile declares, where the provider object is usable.
+    /// The provider object's name of the target that the request's words are about.
+    pub provider: &'a str,
+    /// What the record of that target says.
+    pub facts: &'a Facts,
+    /// What its profile declares, where the provider object is usable.
     pub declared: Option<&'a Declared>,
+    /// The plan, where this pass made one.
+    pub plan: Option<&'a WholePlan>,
+    /// Who agreed to it; nobody where nobody had to. `None` where it is not agreed to.
+    pub approved_by: Option<&'a [UsedApproval]>,
+    /// Something stands in the way, and somebody agreed that it is passed over.
+    pub waived: bool,
+    /// Until when it must be done, where it has a deadline.
+    pub due: Option<Timestamp>,
+}
+
+/// What a status tells of one target.
+#[derive(Clone, Debug)]
+pub struct TargetStory<'a> {
+    /// Its name.
+    pub target: &'a str,
+    /// What its record says.
+    pub facts: &'a Facts,
+    /// What follows for it.
+    pub next: &'a Next,
+    /// What its profile declares, where the provider object is usable.
+    pub declared: Option<&'a Declared>,
+    /// The customer was found in this pass.
+    pub is_found: bool,
     /// The customer's pseudonym, where it is known.
     pub customer_ref: Option<&'a str>,
     /// The record's name, where there is one.
     pub record: Option<&'a str>,
-    /// Until when it must be done, where it has a deadline.
-    pub due: Option<Timestamp>,
+}
+
+impl<'a> Story<'a> {
+    /// The story of a decision.
+    #[must_use]
+    pub fn of(decisions: &'a Decisions, targets: Vec<TargetStory<'a>>, provider: &'a str) -> Self {
+        let speaker = targets.get(decisions.speaker);
+        Self {
+            facts: speaker.map_or(&Facts::None, |speaker| speaker.facts),
+            declared: speaker.and_then(|speaker| speaker.declared),
+            targets,
+            next: &decisions.next,
+            provider,
+            plan: decisions.plan.as_ref(),
+            approved_by: decisions.approved_by.as_deref(),
+            waived: decisions.waived,
+            due: None,
+        }
+    }
 }
 
 /// How many changed inputs are named.
@@ -50,9 +88,9 @@ pub fn report(
     now: Timestamp,
 ) -> OffboardingStatus {
     let finished = matches!(story.next, Next::Finished(_));
-    let finished_at = finished.then(|| previous.finished_at.or(closed_at(story.facts)).unwrap_or(now));
-    let plan =
-        story.planned.map(|planned| plan_status(planned, previous, now)).or_else(|| previous.plan.clone());
+    let plan = story.plan.map(|plan| plan_status(plan, previous, now)).or_else(|| previous.plan.clone());
+    let finished_at = finished.then(|| previous.finished_at.or(closed_at(story)).unwrap_or(now));
+    let done = story.targets.iter().filter(|target| target_state(target) == TargetState::Done).count();
     OffboardingStatus {
         observed_generation: generation,
         phase: phase(story).to_string(),
@@ -63,8 +101,8 @@ pub fn report(
         due: story.due,
         result: result(story).map(|result| result.to_string()),
         plan,
-        targets: vec![target_status(story)],
-        targets_done: Some(format!("{}/1", usize::from(target_state(story) == TargetState::Done))),
+        targets: story.targets.iter().map(target_status).collect(),
+        targets_done: Some(format!("{done}/{}", story.targets.len())),
         conditions: conditions(story, finished_at, generation, previous, now),
         unknown: previous.unknown.clone(),
     }
@@ -97,36 +135,64 @@ fn conditions(
     told.chain([overdue]).map(tell).collect()
 }
 
-fn plan_status(planned: &Planned, previous: &OffboardingStatus, now: Timestamp) -> PlanStatus {
-    let before = previous.plan.as_ref().filter(|plan| plan.hash == planned.hash);
+fn plan_status(plan: &WholePlan, previous: &OffboardingStatus, now: Timestamp) -> PlanStatus {
+    let before = previous.plan.as_ref();
+    let same = before.filter(|before| before.hash == plan.hash);
+    let (mut summary, mut targets, mut inputs) = (Vec::new(), Vec::new(), plan.inputs.clone());
+    for (name, planned) in &plan.targets {
+        match planned {
+            Some(planned) => {
+                summary.push(planned.summary.clone());
+                targets.push(planned.target.clone());
+            }
+            // Begun or done: what was told of it stays.
+            None => {
+                summary.push(format!("{name}: begun or done, see status.targets"));
+                let told = before.into_iter().flat_map(|before| &before.targets);
+                targets.extend(told.filter(|target| target.name == *name).cloned());
+                let prefix = format!("provider/{name}.");
+                let kept = before.into_iter().flat_map(|before| &before.inputs);
+                inputs.extend(
+                    kept.filter(|(input, _)| input.starts_with(&prefix))
+                        .map(|(input, hash)| (input.clone(), hash.clone())),
+                );
+            }
+        }
+    }
+    let changed = changed_inputs(&plan.hash, &inputs, before);
     PlanStatus {
-        hash: planned.hash.clone(),
-        made_at: before.map_or(now, |plan| plan.made_at),
-        required_approvals: i32::try_from(planned.required_approvals).unwrap_or(i32::MAX),
-        summary: planned.summary.clone(),
-        targets: vec![planned.target.clone()],
-        inputs: planned.inputs.clone(),
-        changed: changed_inputs(planned, previous),
+        hash: plan.hash.clone(),
+        made_at: same.map_or(now, |plan| plan.made_at),
+        required_approvals: i32::try_from(plan.required_approvals).unwrap_or(i32::MAX),
+        summary,
+        targets,
+        inputs,
+        changed,
     }
 }
 
 /// What is another than in the plan before; what was told stays told while the plan stays.
-fn changed_inputs(planned: &Planned, previous: &OffboardingStatus) -> Vec<String> {
-    let Some(before) = &previous.plan else { return Vec::new() };
-    if before.hash == planned.hash {
+fn changed_inputs(
+    hash: &str,
+    inputs: &BTreeMap<String, ShortHash>,
+    before: Option<&PlanStatus>,
+) -> Vec<String> {
+    let Some(before) = before else { return Vec::new() };
+    if before.hash == hash {
         return before.changed.clone();
     }
-    let names = before.inputs.keys().chain(planned.inputs.keys());
-    let differ = names.filter(|name| before.inputs.get(*name) != planned.inputs.get(*name));
-    let names: BTreeSet<&String> = differ.collect();
-    names.into_iter().take(MOST_CHANGED).cloned().collect()
+    let names = before.inputs.keys().chain(inputs.keys());
+    let differ: BTreeSet<&String> =
+        names.filter(|name| before.inputs.get(*name) != inputs.get(*name)).collect();
+    differ.into_iter().take(MOST_CHANGED).cloned().collect()
 }
 
-fn closed_at(facts: &Facts) -> Option<Timestamp> {
-    match facts {
+fn closed_at(story: &Story) -> Option<Timestamp> {
+    let closed = story.targets.iter().filter_map(|target| match target.facts {
         Facts::Mine(record) => record.closed.map(|closed| closed.at),
         Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => None,
-    }
+    });
+    closed.max()
 }
 
 pub(super) fn attempt(facts: &Facts) -> Option<&Attempt> {
@@ -142,13 +208,12 @@ pub(super) fn outcome(facts: &Facts) -> Option<Option<&Outcome>> {
 
 pub(super) fn phase(story: &Story) -> Phase {
     match story.next {
-        Next::Finished(ending) => match ending.result {
-            OffboardingResult::Cancelled => Phase::Cancelled,
-            OffboardingResult::Failed | OffboardingResult::Recreated => Phase::Failed,
-            _ => Phase::Completed,
-        },
+        Next::Finished(ending) if ending.is_failure() => Phase::Failed,
+        Next::Finished(ending) if ending.is_success() => Phase::Completed,
+        Next::Finished(_) => Phase::Cancelled,
         Next::Stop(_) => Phase::Blocked,
-        Next::Wait(Waiting::Approvals { .. }) => Phase::AwaitingApproval,
+        Next::Wait(Waiting::Approvals(_)) => Phase::AwaitingApproval,
+        Next::Wait(Waiting::CoolingOff { .. } | Waiting::NotBefore { .. }) => Phase::CoolingOff,
         Next::Do(Effect::Delete(_)) => Phase::Executing,
         Next::Do(_) | Next::Wait(_) => match outcome(story.facts) {
             Some(Some(Outcome::Accepted)) => Phase::Verifying,
@@ -174,6 +239,10 @@ fn until(next: &Next) -> Option<Timestamp> {
             Waiting::Settling { until }
             | Waiting::Lag { until }
             | Waiting::StillThere { until }
+            | Waiting::CoolingOff { until }
+            | Waiting::NotBefore { until }
+            | Waiting::Budget { until: Some(until), .. }
+            | Waiting::Held { until: Some(until), .. }
             | Waiting::AuthRefused { until },
         ) => *until,
         Next::Wait(Waiting::Retry { at, .. } | Waiting::SecondLook { at }) => *at,
@@ -183,7 +252,7 @@ fn until(next: &Next) -> Option<Timestamp> {
     Timestamp::from_second(at.as_second()).ok()
 }
 
-fn target_status(story: &Story) -> TargetStatus {
+fn target_status(story: &TargetStory) -> TargetStatus {
     TargetStatus {
         name: story.target.to_owned(),
         state: target_state(story).to_string(),
@@ -196,26 +265,24 @@ fn target_status(story: &Story) -> TargetStatus {
     }
 }
 
-fn target_state(story: &Story) -> TargetState {
+fn target_state(story: &TargetStory) -> TargetState {
     let soft = matches!(story.facts, Facts::Mine(record) if record.mode == Mode::Soft);
     match story.next {
-        Next::Finished(ending) => match ending.result {
-            OffboardingResult::Failed | OffboardingResult::Recreated => TargetState::Failed,
-            OffboardingResult::Cancelled => TargetState::Pending,
-            _ => TargetState::Done,
-        },
+        Next::Finished(ending) if ending.is_success() => TargetState::Done,
+        Next::Finished(ending) if ending.is_failure() => TargetState::Failed,
+        Next::Finished(_) => TargetState::Pending,
         Next::Stop(_) => TargetState::Blocked,
         Next::Do(_) | Next::Wait(_) => match outcome(story.facts) {
             Some(Some(Outcome::Accepted)) => TargetState::Verifying,
             Some(_) if soft => TargetState::Deactivating,
             Some(_) => TargetState::Deleting,
-            None if story.planned.is_some() => TargetState::Present,
+            None if story.is_found => TargetState::Present,
             None => TargetState::Pending,
         },
     }
 }
 
-fn last_error<'a>(story: &Story<'a>) -> Option<&'a Failure> {
+fn last_error<'a>(story: &TargetStory<'a>) -> Option<&'a Failure> {
     match story.next {
         Next::Wait(
             Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Retry { last: failure, .. },
@@ -237,18 +304,18 @@ pub fn refused(
 ) -> OffboardingStatus {
     let next = Next::from(invalid);
     let story = Story {
-        target: "",
+        targets: Vec::new(),
+        next: &next,
         provider: "",
         facts: &Facts::None,
-        next: &next,
-        planned: None,
         declared: None,
-        customer_ref: None,
-        record: None,
+        plan: None,
+        approved_by: None,
+        waived: false,
         due,
     };
     let status = report(&story, generation, &OffboardingStatus::default(), now);
-    OffboardingStatus { waiting_for: Some(invalid.to_string()), targets: Vec::new(), ..status }
+    OffboardingStatus { waiting_for: Some(invalid.to_string()), ..status }
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, ModeProblem, Next, Waiting};
+use super::{
+    Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, Missing, ModeProblem, Next, Waiting,
+    WhyMissing,
+};
 use crate::api::{OffboardingResult, ProviderKind, ProviderReason, Reason};
 
 /// The sentence of the column `WAITING-FOR`; when finished, how it ended.
@@ -52,9 +55,34 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
              check base URL, path prefix and credential",
             answer(failure)
         ),
-        Waiting::Approvals { required } => {
-            format!("0 of {required} approvals; read status.plan, then approve exactly its hash")
+        Waiting::Held { name, kind, .. } => {
+            format!("hold '{name}' ({kind}) to be released or to expire; no request will be sent before")
         }
+        Waiting::HoldsUnread => {
+            "the holds: deletions are frozen, because customerholds cannot be read".to_owned()
+        }
+        Waiting::Approvals(missing) => approvals(*missing),
+        Waiting::CoolingOff { until } => {
+            format!(
+                "the cooling-off time until {}; it was approved, and can still be withdrawn",
+                moment(*until)
+            )
+        }
+        Waiting::NotBefore { until } => format!("`spec.notBefore`, {}", moment(*until)),
+        Waiting::Budget { account, until: Some(until) } => {
+            format!(
+                "its turn: the budget of account '{account}' is used up; the next deletion is at {}",
+                moment(*until)
+            )
+        }
+        Waiting::Budget { account, until: None } => {
+            format!("its turn: the budget of account '{account}' is for those who came first")
+        }
+        Waiting::Others => {
+            "the other targets: nothing is begun before all are found and nothing stands in the way"
+                .to_owned()
+        }
+        Waiting::Turn { after } => format!("its turn: {} must be done first", after.join(", ")),
         Waiting::Retry { at, last } => {
             format!("the next try at {}: last time nothing was done ({})", moment(*at), answer(last))
         }
@@ -86,6 +114,28 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }
+}
+
+/// How many agreed, and what is the matter with the others.
+fn approvals(missing: Missing) -> String {
+    let Missing { have, need, why } = missing;
+    let hint = match why {
+        WhyMissing::Awaited => "read status.plan, then approve exactly its hash",
+        WhyMissing::PlanChanged => {
+            "the plan changed after an approval (status.plan.changed says where); approve the hash that it has now"
+        }
+        WhyMissing::Expired => {
+            "an approval has expired, or was to hold longer than the provider object allows"
+        }
+        WhyMissing::SameIdentity => "the approver must be somebody else than the requester",
+        WhyMissing::UnknownRequester => {
+            "nobody knows who asked, or it was no person, so one more is needed than the provider object says"
+        }
+        WhyMissing::Spent => {
+            "the provider refused the deletion that an approval was for; a new one is needed"
+        }
+    };
+    format!("{have} of {need} approvals; {hint}")
 }
 
 fn provider_problem(reason: ProviderReason) -> &'static str {
@@ -142,6 +192,11 @@ pub fn answer(failure: &Failure) -> String {
         CauseWord::Ours(Cause::ResponseTooLarge) => "the response exceeded 1048576 bytes",
         CauseWord::Ours(Cause::IncompleteList) => "a list could not be read to its end",
         CauseWord::Ours(Cause::RateLimited | Cause::Paused) => "rate limited; tried again by itself",
+        CauseWord::Ours(Cause::Held) => "a hold came in between",
+        CauseWord::Ours(Cause::ApprovalWithdrawn) => "an approval was withdrawn, or ran out, in between",
+        CauseWord::Ours(Cause::Denied) => "somebody denied it in between",
+        CauseWord::Ours(Cause::ApprovalPolicyMissing) => "an admission policy was not as shipped",
+        CauseWord::Ours(Cause::BudgetUsed) => "the budget was used up in between",
         CauseWord::Ours(Cause::ServerError) => "server error; tried again by itself",
         _ => match failure.class {
             Class::Transient => "no answer; tried again by itself",
@@ -170,7 +225,7 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
         Blocked::UnsupportedVersion => "the record was written by a newer operator; upgrade this one".to_owned(),
         Blocked::Duplicate => "another CustomerOffboarding owns this customer; this one goes on when that one is finished".to_owned(),
         Blocked::Resurrected => {
-            "this customer was offboarded before and is there again; a person must decide, nothing is deleted".to_owned()
+            "this customer was offboarded before and is there again; a person must decide: approve exactly the hash in status.plan, or cancel".to_owned()
         }
         Blocked::AccountChanged => {
             "this customer was offboarded at another base URL, environment or account of the provider object; restore it, or use another account name".to_owned()
@@ -178,6 +233,13 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
         Blocked::PlanChanged => {
             "another customer than the planned one has this id now; it was not touched. To offboard it, delete this request and create another".to_owned()
         }
+        Blocked::Denied => {
+            "somebody denied this request; nothing is deleted. Cancel it, or have the denial deleted by its author".to_owned()
+        }
+        Blocked::ApprovalPolicyMissing(names) => format!(
+            "admission policies as shipped: {} are missing, altered or unreadable; no approval counts before, install deploy/admission.yaml",
+            names.join(", ")
+        ),
         Blocked::Checks(blockers) => {
             let names: Vec<String> = blockers.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
             format!("blocking dependencies at provider '{provider}' to be cleared: {}", names.join(", "))
@@ -236,10 +298,11 @@ fn end(ending: Ending, provider: &str) -> String {
         }
         (OffboardingResult::AlreadyAbsent, _) => "the customer was already gone; nothing was deleted".to_owned(),
         (OffboardingResult::Cancelled, _) => "cancelled; nothing more was sent".to_owned(),
-        (OffboardingResult::PartiallyDone, _) => "done at some targets only".to_owned(),
+        (OffboardingResult::PartiallyDone, _) => "done at some targets only; status.targets says where".to_owned(),
         (_, Reason::InvalidSpec) => {
             format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding")
         }
+        (_, Reason::InvalidGraph) => "`dependsOn` goes in a circle, or names no target; create another CustomerOffboarding".to_owned(),
         (_, Reason::CustomerNotFound) => {
             format!("customer not found at provider '{provider}'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request")
         }

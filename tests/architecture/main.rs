@@ -70,6 +70,12 @@ const ROOMS: &[Room] = &[
         crates: Crates::AllBut(&["axum", "cel", "clap", "hyper", "hyper_util", "reqwest", "tokio_rustls"]),
         never: &["SystemTime", "fs", "env"],
     },
+    Room {
+        name: "plugin",
+        ours: &["plugin", "evidence", "domain", "api"],
+        crates: Crates::AllBut(&["axum", "cel", "hyper", "hyper_util", "reqwest", "tokio_rustls", "tracing"]),
+        never: &["SystemTime", "fs"],
+    },
 ];
 
 /// What is named in few places only, and where.
@@ -77,8 +83,16 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("reqwest", &["src/providers/http/"], "it follows redirects and retries: only one place tells it not to"),
     ("hyper", &["src/providers/http/"], "the destructive send has its own client"),
     ("cel", &["src/providers/"], "rules over answers are the profile's"),
-    ("kube", &["src/api/", "src/controller/", "src/cli.rs"], "one room talks to Kubernetes"),
-    ("clap", &["src/cli.rs", "src/telemetry.rs"], "arguments are read in one place"),
+    (
+        "kube",
+        &["src/api/", "src/controller/", "src/plugin/", "src/cli.rs"],
+        "one room of each program talks to Kubernetes",
+    ),
+    (
+        "clap",
+        &["src/cli.rs", "src/plugin/args.rs", "src/plugin/mod.rs", "src/telemetry.rs"],
+        "arguments are read in one place",
+    ),
     (
         "DestructivePermit",
         &["src/domain/mod.rs", "src/domain/permit.rs", "src/providers/http/send.rs"],

@@ -50,6 +50,22 @@ fn arguments_that_make_no_sense_end_the_operator_with_a_sentence() {
             flag("--request-deadline", "11m"),
             "error: --send-deadline and --request-deadline must be more than 0s and at most 10m",
         ),
+        (
+            93,
+            vec!["operator", "--lease-duration", "10s", "--renew-deadline", "20s"],
+            "error: --lease-duration must be at least 1.5 × --renew-deadline",
+        ),
+        (
+            93,
+            flag("--renew-deadline", "7s"),
+            "error: --renew-deadline must be at least 2 × --retry-period + 4s: nothing is sent in the last 2s of a lease",
+        ),
+        (
+            93,
+            flag("--retry-period", "50ms"),
+            "error: --lease-duration must be at most 10m, and --retry-period at least 100ms",
+        ),
+        (94, flag("--leader-elect", "false"), "error: unexpected argument '--leader-elect' found"),
         (98, flag("--send-deadline", "soon"), "must be a length of time such as 30s, 15m or 1h30m"),
         (98, flag("--allowed-cidrs", "10.0.0.0"), "must be an address, a slash and a prefix length"),
         (96, flag("--log-level", "loud"), "error: --log-level must be error, warn, info, debug or trace"),
@@ -101,10 +117,7 @@ fn row_101_an_api_server_that_nobody_vouches_for_is_refused_but_on_the_loopback(
 #[tokio::test]
 async fn row_92_without_crds_the_operator_is_alive_not_ready_says_so_and_ends_when_it_is_told() {
     let plane = ControlPlane::start(Options::default()).await.unwrap();
-    plane
-        .apply(&std::fs::read_to_string(crate::stage::root().join("deploy/roles.yaml")).unwrap())
-        .await
-        .unwrap();
+    crate::stage::install(&plane).await.unwrap();
     let stage = Stage::start_early(plane, &[]).await;
     let says_so = |line: &str| line.contains("are the CRDs installed?");
     stage.operator.lock().await.wait_for_line(says_so, SOON).await.unwrap();

@@ -298,7 +298,7 @@ async fn no_personal_data_id_or_credential_comes_out() {
     {
         let story = stage.story("leak").await;
         traffic(&story, &marks[0]).await;
-        assert_eq!(stage.ask_operator("/readyz").await, (200, "ok".to_owned()));
+        assert_eq!(stage.ask_operator("/readyz").await, (200, "leader".to_owned()));
         came_out.push(("metrics".to_owned(), metrics(&stage).await));
         let mut operator = stage.operator.lock().await;
         operator.terminate().unwrap();

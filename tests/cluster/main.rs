@@ -15,6 +15,7 @@ mod crashes;
 mod dues;
 mod flags;
 mod happy;
+mod leaders;
 mod leak;
 mod seeds;
 mod stage;

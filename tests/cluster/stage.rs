@@ -1,6 +1,10 @@
 //! The stage of the end-to-end tests: a real API server, the operator as its service account, and a sandbox for each story.
 
-use std::{fs, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures::{FutureExt as _, future::join_all};
 use harness::{ControlPlane, Failure, Launch, Options, Process, Scratch};
@@ -16,8 +20,9 @@ use crate::story::Story;
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// Short deadlines, so that the settle window of a test is seconds; the code path is the shipped one.
-const OPERATOR_FLAGS: &[&str] =
-    &["--allowed-cidrs", "127.0.0.0/8", "--send-deadline", "4s", "--request-deadline", "4s"];
+/// In the environment, where a story's own flags win.
+const OPERATOR_ENV: &[(&str, &str)] =
+    &[("ALLOWED_CIDRS", "127.0.0.0/8"), ("SEND_DEADLINE", "4s"), ("REQUEST_DEADLINE", "4s")];
 
 /// One API server with the CRDs and the operator's roles, and an operator that runs on it.
 pub struct Stage {
@@ -73,23 +78,26 @@ impl Stage {
         flags: &[&str],
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
-        plane.apply(&fs::read_to_string(root().join("deploy/roles.yaml")).unwrap()).await?;
+        install(&plane).await?;
+        plane.accepts_requests().await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])
-            .args(OPERATOR_FLAGS)
             .args(flags)
             .env("KUBECONFIG", plane.kubeconfig("operator").to_str().unwrap());
-        for (name, value) in env {
+        for (name, value) in OPERATOR_ENV.iter().chain(env) {
             launch = launch.env(name, value);
         }
-        let operator = ready(&launch, &scratch).await?;
+        let operator = leading(&launch, scratch.path()).await?;
         Ok(Stage { plane, operator: tokio::sync::Mutex::new(operator), launch, scratch })
     }
 
-    /// Starts the operator again, after it ended.
+    /// Starts the operator again, after it ended. Its lease is given back for it: `leaders.rs` shows how long it takes otherwise.
     pub async fn restart_operator(&self) -> Result<(), Failure> {
-        *self.operator.lock().await = ready(&self.launch, &self.scratch).await?;
+        let lease = self.plane.kubectl("admin").args(["-n", "customer-offboarding", "patch", "lease"]);
+        let nobody = r#"{"spec": {"holderIdentity": null}}"#;
+        lease.args(["customer-offboarding-operator", "--type=merge", "-p", nobody]).succeed().await?;
+        *self.operator.lock().await = leading(&self.launch, self.scratch.path()).await?;
         Ok(())
     }
 
@@ -101,12 +109,9 @@ impl Stage {
         self.restart_operator().await
     }
 
-    /// Asks the running operator's own endpoint: status and body. It tells its address in its log.
+    /// Asks the running operator's own endpoint: status and body.
     pub async fn ask_operator(&self, path: &str) -> (u16, String) {
-        let log = self.operator.lock().await.log();
-        let line = log.lines().rfind(|line| line.contains("serving /healthz")).unwrap();
-        let port = line.split("127.0.0.1:").nth(1).unwrap().split(|at: char| !at.is_ascii_digit()).next();
-        plain_get(&format!("127.0.0.1:{}", port.unwrap()), path).await
+        ask(&*self.operator.lock().await, path).await
     }
 
     /// Kills the operator, without a chance to say goodbye.
@@ -127,11 +132,37 @@ impl Stage {
     }
 }
 
-async fn ready(launch: &Launch, scratch: &Scratch) -> Result<Process, Failure> {
-    let mut operator = launch.start(scratch.path())?;
-    let is_ready = |line: &str| line.ends_with(": ready") || line.contains(r#""message":"ready""#);
-    operator.wait_for_line(is_ready, SOON).await?;
+/// What users apply: rights, policies and personas.
+pub async fn install(plane: &ControlPlane) -> Result<(), Failure> {
+    plane.apply_path(&root().join("deploy")).await
+}
+
+/// Starts the operator and waits until its caches are filled, whether it leads or stands by.
+pub async fn ready(launch: &Launch, log_directory: &Path) -> Result<Process, Failure> {
+    let mut operator = launch.start(log_directory)?;
+    says(&mut operator, "ready").await?;
     Ok(operator)
+}
+
+/// The same where nobody else leads.
+async fn leading(launch: &Launch, log_directory: &Path) -> Result<Process, Failure> {
+    let mut operator = ready(launch, log_directory).await?;
+    says(&mut operator, "leading").await?;
+    Ok(operator)
+}
+
+/// Waits for a line of an operator's log, in either format.
+pub async fn says(operator: &mut Process, message: &str) -> Result<(), Failure> {
+    let (text, json) = (format!(": {message}"), format!(r#""message":"{message}""#));
+    operator.wait_for_line(|line| line.ends_with(&text) || line.contains(&json), SOON).await.map(drop)
+}
+
+/// Asks an operator's own endpoint: status and body. It tells its address in its log.
+pub async fn ask(operator: &Process, path: &str) -> (u16, String) {
+    let log = operator.log();
+    let line = log.lines().rfind(|line| line.contains("serving /healthz")).unwrap();
+    let port = line.split("127.0.0.1:").nth(1).unwrap().split(|at: char| !at.is_ascii_digit()).next();
+    plain_get(&format!("127.0.0.1:{}", port.unwrap()), path).await
 }
 
 /// One GET without TLS.

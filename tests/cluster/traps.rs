@@ -285,10 +285,11 @@ async fn removing_the_definitions_deletes_nobody_and_hangs_nowhere() {
     stage
         .play("definitions", async |story| {
             waits_for_approval(story).await;
-            let kubectl = stage.plane.kubectl("admin").args(["delete", "--timeout=40s", "-f"]);
+            let kubectl = stage.plane.kubectl("grace").args(["delete", "--timeout=40s", "-f"]);
             kubectl.arg(crate::stage::root().join("crds")).succeed().await.unwrap();
             // They come back, and the same operator goes on.
             stage.plane.apply_path(&crate::stage::root().join("crds")).await.unwrap();
+            stage.plane.accepts_requests().await.unwrap();
             story.provider(Juicyway, json!({})).await;
             story.meanwhile(Juicyway, "cus_other").await;
             assert_eq!(story.deletes(Juicyway, ID).await, 0);

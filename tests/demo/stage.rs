@@ -85,12 +85,13 @@ curl -s '${ADMIN}/admin/ledger?customer=90100&method=DELETE'    # what the provi
 kubectl delete cob unapproved                                   # deletes a request, and no customer
 kubectl delete namespace demo                                   # nothing hangs: there is no finalizer"#;
 
-/// What a cluster needs once: the kinds, and the operator's rights.
+/// What a cluster needs once: the kinds, the operator's rights, the policies, and what people may do.
 async fn install(plane: &ControlPlane) -> Result<(), Failure> {
     kubectl(plane, &["apply", "--server-side", "-f", "crds/"]).await?;
-    kubectl(plane, &["apply", "--server-side", "-f", "deploy/roles.yaml"]).await?;
+    kubectl(plane, &["apply", "--server-side", "-f", "deploy/"]).await?;
     // Once more, because this one waits until they are served.
-    plane.apply_path(&PathBuf::from("crds")).await
+    plane.apply_path(&PathBuf::from("crds")).await?;
+    plane.accepts_requests().await
 }
 
 async fn operator(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Failure> {

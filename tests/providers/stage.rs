@@ -6,7 +6,7 @@ use harness::{LedgerFilter, Provider as Side, Sandbox};
 use jiff::Timestamp;
 use offboarding::{
     api::{self, CheckOverride, Environment, Limits},
-    domain::{CheckSeen, CheckVerdict, Control, Failure, Outcome, Sent, grant},
+    domain::{CheckSeen, CheckVerdict, Control, Failure, Outcome, Sent, TIME_TO_LEAVE, grant},
     providers::{
         Captured, Credentials, CustomerId, IdempotencySeed, LoadedProfile, Provider, Sighting, Verdict,
         built_in,
@@ -166,7 +166,7 @@ impl Caller {
             Ok(reservation) => reservation,
             Err(failure) => return Sent::not_sent(failure),
         };
-        let permit = grant(Duration::ZERO, self.deadline).unwrap();
+        let permit = grant(Duration::ZERO, self.deadline, TIME_TO_LEAVE).unwrap();
         let first_byte_before = Instant::now() + self.deadline;
         let deadline = SendDeadline { first_byte_before, total: self.deadline };
         reservation.spend();

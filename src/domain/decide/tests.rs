@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     api::{Environment, ProviderReason},
-    domain::{CheckSeen, CheckVerdict, Closed, Control, InvalidSpec, fixtures::*},
+    domain::{CheckSeen, CheckVerdict, Closed, Control, Demands, InvalidSpec, fixtures::*},
 };
 
 mod proof;
@@ -375,7 +375,9 @@ fn every_gate_stops_the_first_attempt_and_every_later_one() {
         ),
         (
             Box::new(|process| {
-                *process = process.clone().at(ProviderFacts { approvals_required: 2, ..hard() });
+                *process = process
+                    .clone()
+                    .at(ProviderFacts { demands: Demands { required: 2, ..Demands::default() }, ..hard() });
             }),
             "Wait Approvals",
         ),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     api::{CheckOverride, Environment, Finality, ManualStep, RequestReason},
-    domain::{CheckSeen, Wish, fixtures::*},
+    domain::{CheckSeen, Demands, Wish, fixtures::*},
 };
 
 /// Everything that a plan is made from.
@@ -13,7 +13,7 @@ struct Inputs {
     provider: ProviderFacts,
     mode: Mode,
     customer_ref: String,
-    fingerprint: String,
+    fingerprint: Fingerprint,
     seen: Observation,
 }
 
@@ -27,7 +27,7 @@ impl Inputs {
             provider: process.provider,
             mode: Mode::Hard,
             customer_ref: "hmac:customer".to_owned(),
-            fingerprint: "hmac:first".to_owned(),
+            fingerprint: fingerprint("first"),
             seen,
         }
     }
@@ -35,6 +35,11 @@ impl Inputs {
     fn planned(&self) -> Planned {
         let Self { plan, provider, mode, customer_ref, fingerprint, seen } = self;
         Planned::new(plan, provider, *mode, customer_ref, fingerprint, seen)
+    }
+
+    fn whole(&self) -> WholePlan {
+        let parts = vec![Part::Fresh(Box::new(self.planned()))];
+        WholePlan::new(&[&self.plan], parts, self.provider.demands.required).unwrap()
     }
 
     fn with(change: impl FnOnce(&mut Self)) -> Self {
@@ -50,7 +55,7 @@ impl Inputs {
 
 #[test]
 fn whatever_an_approver_agrees_to_is_in_the_hash_and_is_named() {
-    let before = Inputs::new().planned();
+    let before = Inputs::new().whole();
     for (input, changed) in [
         ("request.uid", Inputs::with(|inputs| inputs.plan.request_uid = "uid-2".to_owned())),
         ("request.reason", Inputs::with(|inputs| inputs.plan.reason = Some(RequestReason::Fraud))),
@@ -77,18 +82,23 @@ fn whatever_an_approver_agrees_to_is_in_the_hash_and_is_named() {
                 inputs.provider.checks.insert("wallets".to_owned(), CheckOverride::Ignore);
             }),
         ),
-        (
-            "provider/billing.fingerprint",
-            Inputs::with(|inputs| inputs.fingerprint = "hmac:second".to_owned()),
-        ),
+        ("provider/billing.fingerprint", Inputs::with(|inputs| inputs.fingerprint = fingerprint("second"))),
         (
             "provider/billing.verdicts",
             Inputs::with(|inputs| inputs.seen.checks[0].verdict = CheckVerdict::Ignored),
         ),
-        ("provider/billing.approvals", Inputs::with(|inputs| inputs.provider.approvals_required = 2)),
-        ("provider/billing.approvals", Inputs::with(|inputs| inputs.provider.separation_of_duties = false)),
+        ("provider/billing.approvals", Inputs::with(|inputs| inputs.provider.demands.required = 2)),
+        ("provider/billing.approvals", Inputs::with(|inputs| inputs.provider.demands.cooling_off = LAG)),
+        (
+            "provider/billing.dependsOn",
+            Inputs::with(|inputs| inputs.plan.depends_on = vec!["crm".to_owned()]),
+        ),
+        (
+            "provider/billing.approvals",
+            Inputs::with(|inputs| inputs.provider.demands.separation_of_duties = false),
+        ),
     ] {
-        let after = changed.planned();
+        let after = changed.whole();
         assert_ne!(before.hash, after.hash, "{input}");
         let differ: Vec<&str> = before
             .inputs
@@ -98,17 +108,20 @@ fn whatever_an_approver_agrees_to_is_in_the_hash_and_is_named() {
             .collect();
         assert_eq!(differ, [input]);
     }
-    let renamed = Inputs::with(|inputs| inputs.plan.target = "crm".to_owned()).planned();
+    let renamed = Inputs::with(|inputs| inputs.plan.target = "crm".to_owned()).whole();
     assert_ne!(before.hash, renamed.hash, "the target's name");
 }
 
 #[test]
 fn what_may_change_under_an_approval_is_not_in_the_hash() {
-    let before = Inputs::new().planned().hash;
+    let before = Inputs::new().whole().hash;
     for (what, changed) in [
         ("credential", Inputs::with(|inputs| inputs.seen.credential = Some("hmac:another".to_owned()))),
         ("suspend of the request", Inputs::with(|inputs| inputs.plan.wish = Wish::Suspended)),
         ("suspend of the provider", Inputs::with(|inputs| inputs.provider.suspended = true)),
+        ("not before", Inputs::with(|inputs| inputs.plan.not_before = Some(wall(9)))),
+        ("budget", Inputs::with(|inputs| inputs.provider.budget.per_day = Some(9))),
+        ("validity of approvals", Inputs::with(|inputs| inputs.provider.demands.max_validity = LAG)),
         ("recheck interval", Inputs::with(|inputs| inputs.provider.recheck_interval = WINDOW)),
         ("confirmations", Inputs::with(|inputs| inputs.provider.confirmations = 3)),
         ("verify interval", Inputs::with(|inputs| inputs.provider.verify_interval = WINDOW)),
@@ -121,15 +134,15 @@ fn what_may_change_under_an_approval_is_not_in_the_hash() {
         ),
         ("age of the customer", Inputs::with(|inputs| inputs.seen.created_long_ago = true)),
     ] {
-        assert_eq!(before, changed.planned().hash, "{what}");
+        assert_eq!(before, changed.whole().hash, "{what}");
     }
 }
 
 #[test]
 fn the_hash_is_the_same_in_every_release() {
     // Changed only where what is agreed to changes: every approval that was given becomes void then.
-    let planned = Inputs::new().planned();
-    assert_eq!(planned.hash, "sha256:082735b9428bfc6b5aa0c0e480103f7521551d9f6279234c69a24f12322a1af0");
+    let planned = Inputs::new().whole();
+    assert_eq!(planned.hash, "sha256:6bd2652ff2786ee91c0fd00aa423f902c13ac4432229199c80af401352216330");
     let shown: Vec<String> = planned.inputs.iter().map(|(name, hash)| format!("{name} {}", hash.0)).collect();
     assert_eq!(shown.len(), 17);
     assert!(shown.iter().all(|line| line.split(' ').nth(1).is_some_and(|hash| hash.len() == 8)));
@@ -150,13 +163,14 @@ fn a_plan_says_what_would_be_done() {
         ),
         (
             Inputs::with(|inputs| {
-                inputs.provider = ProviderFacts { approvals_required: 1, ..soft() };
+                inputs.provider =
+                    ProviderFacts { demands: Demands { required: 1, ..Demands::default() }, ..soft() };
                 inputs.mode = Mode::Soft;
             }),
             "billing: DELETE /customers/{customer.id} at acme-pay (live, account acct-eu), deactivates; nothing is exported",
         ),
     ] {
-        assert_eq!(inputs.planned().summary, [expected]);
+        assert_eq!(inputs.planned().summary, expected);
     }
 }
 

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::{Blocker, ErasureScope, Finality, ManualStep, ProviderKind, ProviderReason},
+    api::{Blocker, ErasureScope, Finality, HoldType, ManualStep, ProviderKind, ProviderReason},
     domain::{
-        Cause, CauseWord, Class, Ending, Fingerprint, ModeProblem, Moment, Order, ProviderFacts,
-        RecordProblem, fixtures::*,
+        Cause, CauseWord, Class, Demands, Ending, Fingerprint, Missing, ModeProblem, Moment, Order, Part,
+        Planned, ProviderFacts, RecordProblem, WhyMissing, fixtures::*,
     },
 };
 
@@ -19,16 +19,34 @@ struct Telling {
     facts: Facts,
     provider: ProviderFacts,
     planned: bool,
+    approved_by: Option<Vec<UsedApproval>>,
+    waived: bool,
     due: Option<Timestamp>,
 }
 
 fn told(next: Next, facts: Facts) -> Telling {
-    Telling { next, facts, provider: hard(), planned: false, due: None }
+    let approved_by = super::attempt(&facts).map(|_| Vec::new());
+    Telling { next, facts, provider: hard(), planned: false, approved_by, waived: false, due: None }
 }
 
 impl Telling {
     fn planned(self) -> Self {
-        Self { planned: true, ..self }
+        let approved_by = (self.provider.demands.required == 0).then(Vec::new);
+        Self { planned: true, approved_by, ..self }
+    }
+
+    /// Two people agreed.
+    fn approved(self) -> Self {
+        let used = |approver: &str| UsedApproval {
+            approver: approver.to_owned(),
+            uid: format!("approval-of-{approver}"),
+            at: wall(0),
+        };
+        Self { approved_by: Some(vec![used("bob"), used("carol")]), ..self }
+    }
+
+    fn waived(self) -> Self {
+        Self { waived: true, ..self }
     }
 
     fn due(self, at: Timestamp) -> Self {
@@ -45,18 +63,30 @@ impl Telling {
 
     fn status(&self, previous: &OffboardingStatus, now: Moment) -> OffboardingStatus {
         let process = Process::new(self.facts.clone());
-        let (mode, print) = (self.provider.declared.supports, &fingerprint("first").0);
+        let (mode, print) = (self.provider.declared.supports, &fingerprint("first"));
         let planned =
             Planned::new(&process.plan, &self.provider, mode, "hmac:customer", print, &process.seen);
-        let story = Story {
+        let parts = vec![Part::Fresh(Box::new(planned))];
+        let plan = WholePlan::new(&[&process.plan], parts, self.provider.demands.required);
+        let declared = Some(self.provider.declared.as_ref());
+        let target = TargetStory {
             target: "billing",
-            provider: "acme-pay",
             facts: &self.facts,
             next: &self.next,
-            planned: self.planned.then_some(&planned),
-            declared: Some(&self.provider.declared),
+            declared,
+            is_found: self.planned,
             customer_ref: Some("hmac:customer"),
             record: Some("r-1"),
+        };
+        let story = Story {
+            targets: vec![target],
+            next: &self.next,
+            provider: "acme-pay",
+            facts: &self.facts,
+            declared,
+            plan: plan.as_ref().filter(|_| self.planned),
+            approved_by: self.approved_by.as_deref(),
+            waived: self.waived,
             due: self.due,
         };
         report(&story, 1, previous, now.wall)
@@ -97,6 +127,22 @@ impl Telling {
     }
 }
 
+fn missing(have: u32, need: u32, why: WhyMissing) -> Telling {
+    let demands = Demands { required: 2, separation_of_duties: true, ..Demands::default() };
+    told(wait(Waiting::Approvals(Missing { have, need, why })), Facts::None)
+        .at(ProviderFacts { demands, ..hard() })
+        .planned()
+}
+
+fn budget(until: Option<Timestamp>) -> Telling {
+    told(wait(Waiting::Budget { account: "acct-eu".to_owned(), until }), Facts::None).planned()
+}
+
+fn held(until: Option<Timestamp>) -> Telling {
+    let hold = Waiting::Held { name: "case-7".to_owned(), kind: HoldType::LegalHold, until };
+    told(wait(hold), Facts::None)
+}
+
 fn wait(waiting: Waiting) -> Next {
     Next::Wait(waiting)
 }
@@ -113,9 +159,12 @@ fn delete() -> Next {
     let order = Order {
         plan_hash: String::new(),
         target_hash: String::new(),
+        request_hash: String::new(),
         mode: Mode::Hard,
         fingerprint: Fingerprint(String::new()),
+        demands: Demands::default(),
         approvals: Vec::new(),
+        spent: BTreeSet::new(),
     };
     Next::Do(Effect::Delete(order))
 }
@@ -177,7 +226,7 @@ fn every_reason_is_told_by_some_decision() {
 }
 
 fn a_wait() -> Telling {
-    told(wait(Waiting::Approvals { required: 1 }), Facts::None).planned()
+    missing(0, 1, WhyMissing::Awaited)
 }
 
 /// What each status says of its deadline.
@@ -334,6 +383,10 @@ fn a_wait_with_a_known_end_says_until_when() {
                     | Waiting::AuthRefused { .. }
                     | Waiting::Retry { .. }
                     | Waiting::SecondLook { .. }
+                    | Waiting::CoolingOff { .. }
+                    | Waiting::NotBefore { .. }
+                    | Waiting::Held { until: Some(_), .. }
+                    | Waiting::Budget { until: Some(_), .. }
             ) | Next::Stop(Blocked::Refused { .. })
         );
         assert_eq!(status.waiting_until.is_some(), timed, "{:?}", telling.next);

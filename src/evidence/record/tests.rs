@@ -299,7 +299,7 @@ fn full() -> Option<(Keys, OffboardingRecordSpec)> {
     desk.close(OffboardingResult::ErasedWithRetention, Reason::Absent);
     let mut spec = desk.spec?;
     spec.unknown.insert("statement".to_owned(), json!("v2"));
-    spec.attempts[0].unknown.insert("approvals".to_owned(), json!([{ "approver": "bob" }]));
+    spec.attempts[0].unknown.insert("statements".to_owned(), json!([{ "signer": "bob" }]));
     spec.history[0].unknown.insert("statement".to_owned(), json!("v2"));
     let spec = signed(spec, NAME, &desk.keys);
     Some((desk.keys, spec))

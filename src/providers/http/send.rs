@@ -30,7 +30,8 @@ use crate::{
 /// How long a destructive call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct SendDeadline {
-    /// The first byte leaves before this moment or not at all: intent write begun + send deadline. Monotonic.
+    /// The first byte leaves before this moment or not at all: intent write begun + send deadline, or the end of the lease if
+    /// that is earlier. Monotonic.
     pub first_byte_before: Instant,
     /// Everything, from the call of `send` to the last byte of the answer: the request deadline, 35 s by default.
     pub total: Duration,

@@ -155,8 +155,9 @@ impl ControlPlane {
         parts.into_iter().flatten().filter_map(Component::process).map(Process::id).collect()
     }
 
-    /// The kubeconfig of admin (`system:masters`), alice (requesters), bob or carol (approvers), dave (platform),
-    /// erin (legal), ivan (auditors), or `operator`, the operator's service account.
+    /// The kubeconfig of admin (`system:masters`), grace (the same and break-glass), alice (requesters), bob or carol (approvers),
+    /// frank (both), dave (platform), erin (legal), ivan (auditors), `argocd`, a robot that applies what Git says, or
+    /// `operator`, the operator's service account. What their groups may do: [`ControlPlane::bind_personas`].
     ///
     /// # Panics
     /// When there is no such user.

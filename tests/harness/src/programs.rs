@@ -38,11 +38,18 @@ pub(crate) fn api_server(binaries: &Binaries, scratch: &Scratch, etcd_url: &str,
 }
 
 pub(crate) fn controller_manager(binaries: &Binaries, scratch: &Scratch) -> Launch {
-    let kubeconfig = scratch.join("admin.kubeconfig");
+    let kubeconfig = scratch.join("controller-manager.kubeconfig");
     Launch::new("kube-controller-manager", binaries.path("kube-controller-manager")).args([
         format!("--kubeconfig={}", kubeconfig.display()),
-        "--controllers=namespace-controller,garbage-collector-controller,validatingadmissionpolicy-status-controller"
-            .into(),
+        // Each controller with an account of its own, as in production: admission policies tell them apart.
+        "--use-service-account-credentials=true".into(),
+        [
+            "--controllers=namespace-controller",
+            "garbage-collector-controller",
+            "validatingadmissionpolicy-status-controller",
+            "clusterrole-aggregation-controller",
+        ]
+        .join(","),
         "--leader-elect=false".into(),
         // No port of its own.
         "--secure-port=0".into(),

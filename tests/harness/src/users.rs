@@ -15,12 +15,24 @@ struct User {
 
 const USERS: &[User] = &[
     person("admin", &["system:masters"]),
+    person("grace", &["system:masters", "offboarding-break-glass"]),
     person("alice", &["requesters"]),
     person("bob", &["approvers"]),
     person("carol", &["approvers"]),
+    person("frank", &["requesters", "approvers"]),
     person("dave", &["platform"]),
     person("erin", &["legal"]),
     person("ivan", &["auditors"]),
+    User {
+        name: "controller-manager",
+        username: "system:kube-controller-manager",
+        groups: &["system:authenticated"],
+    },
+    User {
+        name: "argocd",
+        username: "system:serviceaccount:argocd:argocd-application-controller",
+        groups: &["system:serviceaccounts", "system:serviceaccounts:argocd", "system:authenticated"],
+    },
     User {
         name: "operator",
         username: "system:serviceaccount:customer-offboarding:customer-offboarding-operator",

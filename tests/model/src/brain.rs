@@ -9,10 +9,11 @@ use std::{
 use offboarding::{
     api::{ConditionalDelete, Environment, ErasureScope, Finality, IdReuse, Mode, ProviderKind, WhenPresent},
     domain::{
-        Cause, Class, Control, CustomerId, CustomerSeen, CustomerSource, Declared, Facts, Failure,
-        Fingerprint, GoneSince, Live, Look, Memory, Moment, Next, Observation, Order as DomainOrder, Outcome,
-        Plan, Planned, PresentSince, ProviderFacts, ProviderSeen, Wish, decide, grant, mode_to_look_in,
-        nothing_changed, without_a_look,
+        ApprovalsSeen, BudgetLimits, BudgetSeen, Cause, Class, Control, CustomerId, CustomerSeen,
+        CustomerSource, Declared, Demands, Facts, Failure, Fingerprint, GoneSince, HoldSeen, Live, Look,
+        Memory, Moment, Next, Observation, Order as DomainOrder, Outcome, Part, Plan, Planned, PolicyState,
+        PresentSince, ProviderFacts, ProviderSeen, TIME_TO_LEAVE, Whole, WholePlan, Wish, decide, grant,
+        mode_to_look_in, nothing_changed, without_a_look,
     },
 };
 
@@ -174,7 +175,12 @@ impl Brain {
         let plan = plan(order.request, asked);
         let mut observation = observation(place, provider(self.kind, place));
         observation.look = Some(look(self.kind, seen).0);
-        let live = Live { plan: Some(&plan), seen: &observation };
+        let live = Live {
+            plan: Some(&plan),
+            seen: &observation,
+            now: shelf::start(),
+            send_takes: Duration::from_secs(35),
+        };
         let domain_order = self.order(order);
         let credential = shelf::credential(order.credential);
         let unchanged = nothing_changed(&domain_order, &credential, &live).is_ok();
@@ -194,20 +200,18 @@ impl Brain {
             (plan(order.request, Asked::Standing), provider(self.kind, place), Brain::mode(self.kind));
         let print = shelf::fingerprint(order.customer);
         let seen = observation(place, provider.clone());
-        let planned = Planned::new(&plan, &provider, mode, "hmac:customer", &print, &seen);
-        DomainOrder {
-            plan_hash: planned.hash,
-            target_hash: planned.target_hash,
-            mode,
-            fingerprint: Fingerprint(print),
-            approvals: Vec::new(),
-        }
+        let fingerprint = Fingerprint(print);
+        let planned = Planned::new(&plan, &provider, mode, "hmac:customer", &fingerprint, &seen);
+        let whole = WholePlan::new(&[&plan], vec![Part::Fresh(Box::new(planned.clone()))], 0);
+        let plan_hash = whole.map(|whole| whole.hash).unwrap_or_default();
+        DomainOrder { plan_hash, ..DomainOrder::of(&planned) }
     }
 
-    /// The production rule for the permit.
+    /// The production rule for the permit. Nobody holds a lease here, and both processes believe that they do: no promise may
+    /// rest on it.
     pub fn permits(&self, late: bool) -> bool {
         let since_intent = if late { SEND_DEADLINE } else { Duration::ZERO };
-        grant(since_intent, SEND_DEADLINE).is_ok()
+        grant(since_intent, SEND_DEADLINE, TIME_TO_LEAVE).is_ok()
     }
 }
 
@@ -224,6 +228,7 @@ fn plan(request: u8, asked: Asked) -> Plan {
         provider_kind: ProviderKind::OffboardingProvider,
         provider: "acme-pay".to_owned(),
         mode: None,
+        depends_on: Vec::new(),
         accept_absent: request == 2,
         reason: None,
         not_before: None,
@@ -246,8 +251,8 @@ fn provider(kind: Kind, place: Place) -> ProviderFacts {
         environment: Environment::live,
         allowed_modes: vec![mode],
         checks: BTreeMap::new(),
-        approvals_required: 0,
-        separation_of_duties: true,
+        demands: Demands { separation_of_duties: true, ..Demands::default() },
+        budget: BudgetLimits::default(),
         recheck_interval: Duration::from_secs(900),
         confirmations: if kind == Kind::Hard { 2 } else { 1 },
         verify_interval: INTERVAL,
@@ -289,6 +294,18 @@ fn observation(place: Place, provider: ProviderFacts) -> Observation {
         created_long_ago: false,
         control: None,
         checks: Vec::new(),
+        hold: HoldSeen::Free,
+        budget: BudgetSeen::Free,
+        whole: Arc::new(nobody_said_anything()),
+    }
+}
+
+fn nobody_said_anything() -> Whole {
+    Whole {
+        approvals: ApprovalsSeen::Seen(Vec::new()),
+        policies: PolicyState::AsShipped { since: shelf::start() },
+        author: Some("alice".to_owned()),
+        ..Whole::unread()
     }
 }
 

@@ -57,10 +57,78 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Verifying Verifying -Verifying +Progressing . +PlanReady +NoBlockers +NotRequired +Deleted ?ControlFailed . +ProviderUnavailable",
         ),
         (
-            told(wait(Waiting::Approvals { required: 2 }), Facts::None)
-                .at(ProviderFacts { approvals_required: 2, ..hard() })
-                .planned(),
+            missing(0, 2, WhyMissing::Awaited),
             "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -AwaitingApproval . . . +AwaitingApproval",
+        ),
+        (
+            missing(0, 2, WhyMissing::PlanChanged),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -PlanChanged . . . +AwaitingApproval",
+        ),
+        (
+            missing(1, 2, WhyMissing::Expired),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -Expired . . . +AwaitingApproval",
+        ),
+        (
+            missing(1, 2, WhyMissing::SameIdentity),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -SameIdentity . . . +AwaitingApproval",
+        ),
+        (
+            missing(2, 3, WhyMissing::UnknownRequester),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -UnknownRequester . . . +AwaitingApproval",
+        ),
+        (
+            missing(0, 2, WhyMissing::Spent),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -Spent . . . +AwaitingApproval",
+        ),
+        (
+            told(wait(Waiting::CoolingOff { until: wall(5) }), Facts::None).planned().approved(),
+            "CoolingOff Present -CoolingOff -Idle . +PlanReady +NoBlockers +QuorumReached . . . +CoolingOff",
+        ),
+        (
+            told(wait(Waiting::NotBefore { until: wall(5) }), Facts::None).planned(),
+            "CoolingOff Present -CoolingOff -Idle . +PlanReady +NoBlockers +NotRequired . . . +NotBefore",
+        ),
+        (
+            budget(Some(wall(5))),
+            "Planning Present -Planning -Idle . +PlanReady +NoBlockers +NotRequired . . . +BudgetQueued",
+        ),
+        (
+            budget(None),
+            "Planning Present -Planning -Idle . +PlanReady +NoBlockers +NotRequired . . . +BudgetQueued",
+        ),
+        (held(None), "Planning Pending -Planning -Idle . . . . . . . +Held"),
+        (held(Some(wall(5))), "Planning Pending -Planning -Idle . . . . . . . +Held"),
+        (
+            told(wait(Waiting::HoldsUnread), after(Some(not_sent()))),
+            "Executing Deleting -Executing -Idle . +PlanReady +NoBlockers +NotRequired . . . +Held",
+        ),
+        (
+            told(wait(Waiting::Others), Facts::None).planned(),
+            "Planning Present -Planning +Progressing . +PlanReady +NoBlockers +NotRequired . . . +OtherTargets",
+        ),
+        (
+            told(wait(Waiting::Turn { after: vec!["crm".to_owned()] }), Facts::None).planned(),
+            "Planning Present -Planning +Progressing . +PlanReady +NoBlockers +NotRequired . . . +OtherTargets",
+        ),
+        (
+            told(delete(), Facts::None).planned().approved().waived(),
+            "Executing Present -Executing +Progressing . +PlanReady +Waived +QuorumReached -InFlight . . .",
+        ),
+        (
+            told(stop(Blocked::Denied), Facts::None).planned(),
+            "Blocked Blocked -Blocked -Idle +Denied +PlanReady +NoBlockers -Denied . . . .",
+        ),
+        (
+            told(
+                stop(Blocked::ApprovalPolicyMissing(vec!["approvals.offboarding.dev".to_owned()])),
+                Facts::None,
+            )
+            .planned(),
+            "Blocked Blocked -Blocked -Idle +ApprovalPolicyMissing +PlanReady +NoBlockers -ApprovalPolicyMissing . . . .",
+        ),
+        (
+            told(finished(OffboardingResult::Failed, Reason::InvalidGraph), Facts::None),
+            "Failed Failed -Failed -Idle +InvalidGraph . . . . . ?NotDeclared .",
         ),
         (
             told(wait(Waiting::Retry { at: wall(5), last: transient() }), after(Some(not_sent()))),
@@ -163,7 +231,7 @@ pub fn table() -> Vec<(Telling, &'static str)> {
         ),
         (
             told(stop(Blocked::Resurrected), Facts::Earlier(earlier(OffboardingResult::Erased))).planned(),
-            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected +NotRequired . . . .",
+            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected -AwaitingApproval . . . .",
         ),
         (
             told(stop(Blocked::AccountChanged), Facts::Earlier(earlier(OffboardingResult::Erased))),
@@ -244,8 +312,8 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Completed Done +AlreadyAbsent -Idle . +PlanReady +NoBlockers +NotRequired +AlreadyAbsent +Tombstoned ?NotDeclared .",
         ),
         (
-            ended(OffboardingResult::PartiallyDone, Reason::PartiallyDone, Some(Outcome::Accepted)),
-            "Completed Done +PartiallyDone -Idle . +PlanReady +NoBlockers +NotRequired +Deleted . ?NotDeclared .",
+            ended(OffboardingResult::PartiallyDone, Reason::Cancelled, Some(Outcome::Accepted)),
+            "Cancelled Pending +PartiallyDone -Idle . +PlanReady +NoBlockers +NotRequired +Deleted . ?NotDeclared .",
         ),
         (
             ended(OffboardingResult::Failed, Reason::StillPresent, Some(Outcome::Accepted)),

@@ -130,7 +130,7 @@ async fn a_client_certificate_is_shown_to_who_asks_by_both_clients() {
             client_identity: identity.as_ref(),
         };
         let endpoint = Arc::new(Endpoint::new(parts, &egress()).unwrap());
-        let permit = grant(Duration::ZERO, AMPLE).unwrap();
+        let permit = grant(Duration::ZERO, AMPLE, AMPLE).unwrap();
         let deadline = SendDeadline { first_byte_before: Instant::now() + AMPLE, total: AMPLE };
         let sent = send(permit, delete(&server.base_url), &endpoint, deadline, now).await;
         assert_eq!(status(sent), expected);

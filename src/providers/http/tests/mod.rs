@@ -73,7 +73,7 @@ fn delete(base_url: &str) -> PreparedRequest {
 /// One destructive send with all its time for the first byte and `total` for everything.
 async fn send_within(total: Duration, base_url: &str, trusted: &Authority) -> SendResult {
     let first_byte_before = Instant::now() + Duration::from_secs(30);
-    let permit = grant(Duration::ZERO, Duration::from_secs(30)).unwrap();
+    let permit = grant(Duration::ZERO, Duration::from_secs(30), Duration::from_secs(30)).unwrap();
     let endpoint = endpoint(base_url, trusted);
     send(permit, delete(base_url), &endpoint, SendDeadline { first_byte_before, total }, now).await
 }

@@ -35,7 +35,7 @@ async fn a_body_goes_out_with_its_type_and_length_and_the_path_stays_encoded() {
     let base_url = format!("https://api.example.com:{}/v1", server.port);
     let mut post = request(Method::POST, &base_url, "/customers/a%2Fb/close?dry=%20no");
     post.body = Some(("application/json", br#"{"why":"asked"}"#.to_vec()));
-    let permit = grant(Duration::ZERO, AMPLE).unwrap();
+    let permit = grant(Duration::ZERO, AMPLE, AMPLE).unwrap();
     let deadline = SendDeadline { first_byte_before: Instant::now() + AMPLE, total: AMPLE };
     let result = send(permit, post, &endpoint(&base_url, &authority), deadline, now).await;
     assert_eq!(status(result), Some(204));
@@ -112,7 +112,7 @@ async fn a_name_that_leads_to_a_refused_address_is_not_connected_to() {
             client_identity: None,
         };
         let endpoint = Arc::new(Endpoint::new(parts, &egress).unwrap());
-        let permit = grant(Duration::ZERO, AMPLE).unwrap();
+        let permit = grant(Duration::ZERO, AMPLE, AMPLE).unwrap();
         let deadline = SendDeadline { first_byte_before: Instant::now() + AMPLE, total: AMPLE };
         let sent = send(permit, delete(&base_url), &endpoint, deadline, now).await;
         assert_eq!(not_sent(sent), Some(transient(cause)));
@@ -186,7 +186,7 @@ async fn a_request_whose_send_deadline_passes_during_the_handshake_is_not_sent()
         (SHORT / 2, (Some(transient(Cause::DeadlinePassed)), 0)),
         (AMPLE, (None, 1)), // the same server answers who comes in time
     ] {
-        let permit = grant(Duration::ZERO, AMPLE).unwrap();
+        let permit = grant(Duration::ZERO, AMPLE, AMPLE).unwrap();
         let deadline = SendDeadline { first_byte_before: Instant::now() + allowed, total: AMPLE };
         let result = send(permit, delete(&server.base_url), &endpoint, deadline, now).await;
         let ledger = server.settled().await;
@@ -263,7 +263,7 @@ async fn a_request_that_is_not_of_this_provider_object_is_not_sent() {
         ("Expect", with("expect")),
         ("a header twice", with("authorization")),
     ] {
-        let permit = grant(Duration::ZERO, AMPLE).unwrap();
+        let permit = grant(Duration::ZERO, AMPLE, AMPLE).unwrap();
         let deadline = SendDeadline { first_byte_before: Instant::now() + AMPLE, total: AMPLE };
         let result = send(permit, request, &endpoint, deadline, now).await;
         assert_eq!(not_sent(result), Some(Failure::new(Class::Invalid, Cause::TemplateFailed)), "{what}");

@@ -1,0 +1,69 @@
+use http::{Request, Response};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower_test::mock;
+
+use super::*;
+use crate::api::CustomerHold;
+
+/// A list that is answered so, page by page, and what was asked for.
+async fn listed(answers: Vec<(u16, String)>) -> (Result<Vec<CustomerHold>, ApiError>, Vec<String>) {
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let api = ApiServer::new(Client::new(service, "default"));
+    let serve = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for (status, body) in answers {
+            let Some((request, send)) = server.next_request().await else { break };
+            asked.push(request.uri().to_string());
+            send.send_response(
+                Response::builder().status(status).body(Body::from(body.into_bytes())).unwrap(),
+            );
+        }
+        asked
+    });
+    let listed = api.list_all::<CustomerHold>().await;
+    drop(api);
+    (listed, serve.await.unwrap())
+}
+
+fn page(names: &[&str], next: &str) -> (u16, String) {
+    let items: Vec<Value> = names
+        .iter()
+        .map(|name| json!({ "metadata": { "name": name }, "spec": { "type": "Freeze", "all": true } }))
+        .collect();
+    let list = json!({
+        "apiVersion": "offboarding.dev/v1alpha1", "kind": "CustomerHoldList", "metadata": { "continue": next }, "items": items,
+    });
+    (200, list.to_string())
+}
+
+#[tokio::test]
+async fn a_list_is_followed_to_its_last_page() {
+    let (listed, asked) = listed(vec![page(&["a", "b"], "more"), page(&["c"], "")]).await;
+    let names: Vec<_> = listed.unwrap().into_iter().map(|hold| hold.metadata.name.unwrap()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let first = "/apis/offboarding.dev/v1alpha1/customerholds?&limit=500";
+    assert_eq!(asked, [first.to_owned(), format!("{first}&continue=more")]);
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_known_completely_is_an_error() {
+    let (_, mut odd) = page(&["a"], "");
+    odd = odd.replace("Freeze", "Thaw");
+    let (_, endless) = page(&["a"], "more");
+    let half = endless + &" ".repeat(LONGEST_LIST / 2);
+    let gone =
+        json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" }).to_string();
+    for (about, answers, due) in [
+        ("one that nobody understands", vec![(200, odd)], ApiError::Invalid),
+        ("no list at all", vec![(200, "{}".to_owned())], ApiError::Invalid),
+        (
+            "too long, two pages together",
+            vec![(200, half.clone()), (200, half.clone()), (200, half)],
+            ApiError::TooMany,
+        ),
+        ("the second page is too late", vec![page(&["a"], "more"), (410, gone)], ApiError::Unanswered),
+    ] {
+        assert_eq!(listed(answers).await.0, Err(due), "{about}");
+    }
+}

@@ -1,0 +1,573 @@
+//! A request as a whole: its targets decided one by one, then what holds for all of them together.
+//!
+//! ```text
+//!  each target ── decided alone: clear, or what it waits for ──┐
+//!  nothing is begun anywhere before every target is clear or done (the barrier)
+//!  plan hash ── consent of exactly that plan ── cooled off ── not before ── its turn ── budget ──► one deletion
+//! ```
+//! Pure. One effect at a time: what is written down comes first, and of several deletions the one whose turn it is.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    ApprovalsSeen, Blocked, BudgetSeen, Class, Consent, Decision, Demands, Effect, Ending, Facts, Judged,
+    Memory, Moment, Next, Observation, Order, Outcome, Part, Plan, Planned, PolicyState, ProviderFacts,
+    ProviderSeen, Waiting, WholePlan,
+    decide::{alone, without_a_look},
+    mode_of, order,
+    planned::inputs_without_a_look,
+};
+use crate::api::{Mode, OffboardingResult, Reason, ShortHash, UsedApproval};
+
+/// What is seen of a request as a whole; the same for each of its targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The plan that the status tells. No gate believes it: it only spares looks while people are waited for.
+    pub told: Option<Told>,
+    pub approvals: ApprovalsSeen,
+    pub policies: PolicyState,
+    /// Who asked, by the annotation that admission vouches for.
+    pub author: Option<String>,
+    /// When the request was created.
+    pub created_at: Timestamp,
+}
+
+impl Whole {
+    /// Nobody has looked yet.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self {
+            told: None,
+            approvals: ApprovalsSeen::Unread,
+            policies: PolicyState::Unanswered,
+            author: None,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+/// A plan, as the status tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub hash: String,
+    pub inputs: std::collections::BTreeMap<String, ShortHash>,
+    /// What stood in the way, by target and check.
+    pub blockers: Vec<(String, String)>,
+}
+
+/// One target with everything that is decided by.
+#[derive(Clone, Debug)]
+pub struct Targeted<'a> {
+    pub plan: &'a Plan,
+    pub facts: &'a Facts,
+    pub seen: &'a Observation,
+    pub memory: &'a Memory,
+}
+
+/// What follows for each target, and for the request.
+#[must_use]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decisions {
+    /// What follows for each target, in their order.
+    pub each: Vec<Next>,
+    /// Which target something is done for now.
+    pub acts: Option<usize>,
+    /// Which target the request's own words are about.
+    pub speaker: usize,
+    /// What follows for the request.
+    pub next: Next,
+    /// The plan, where this turn made one.
+    pub plan: Option<WholePlan>,
+    /// Who agreed to it; nobody where nobody had to. `None` where it is not agreed to.
+    pub approved_by: Option<Vec<UsedApproval>>,
+    /// Blockers that somebody agreed to pass over.
+    pub waived: bool,
+}
+
+impl Decisions {
+    /// What is done now, and for which target.
+    #[must_use]
+    pub fn effect(&self) -> Option<(usize, &Effect)> {
+        let acts = self.acts?;
+        match self.each.get(acts)? {
+            Next::Do(effect) => Some((acts, effect)),
+            Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => None,
+        }
+    }
+
+    /// It was not the time for it: the target that was to act waits instead, and speaks.
+    pub fn instead(&mut self, next: Next) {
+        if let Some(acts) = self.acts.take() {
+            self.each[acts] = next.clone();
+            self.speaker = acts;
+            self.next = next;
+        }
+    }
+}
+
+/// Decides a request: what to do next, and what each of its targets waits for.
+///
+/// # Panics
+/// Never; a request without targets decides nothing and waits.
+pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
+    let whole = Together::new(targets, now);
+    let decided: Vec<Decision> = match whole.waits_by_what_was_told() {
+        Some(next) => targets.iter().map(|target| whole.told_or_alone(target, &next)).collect(),
+        None => targets
+            .iter()
+            .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
+            .collect(),
+    };
+    let found: Vec<bool> = decided.iter().map(|decision| decision.planned.is_some()).collect();
+    whole.finding(&found).fold(decided)
+}
+
+/// For each target whether its next decision can depend on a look.
+#[must_use]
+pub fn wants_looks(targets: &[Targeted], now: Moment) -> Vec<bool> {
+    let whole = Together::new(targets, now);
+    if whole.waits_by_what_was_told().is_some() {
+        return vec![false; targets.len()];
+    }
+    targets.iter().map(|target| needs_a_look(target, now)).collect()
+}
+
+fn needs_a_look(target: &Targeted, now: Moment) -> bool {
+    without_a_look(target.plan, target.facts, target.seen, target.memory, now).is_none()
+}
+
+struct Together<'a> {
+    targets: &'a [Targeted<'a>],
+    now: Moment,
+    /// Somebody was offboarded before, and is there again.
+    returned: bool,
+}
+
+impl<'a> Together<'a> {
+    /// Before anybody looked: whoever was offboarded before may be there again.
+    fn new(targets: &'a [Targeted<'a>], now: Moment) -> Self {
+        Self { targets, now, returned: targets.iter().any(|target| was_offboarded_before(target.facts)) }
+    }
+
+    /// The same, where these were found.
+    fn finding(self, found: &[bool]) -> Self {
+        let returned =
+            self.targets.iter().zip(found).any(|(target, found)| {
+                was_offboarded_before(target.facts) && (*found || is_begun(target.facts))
+            });
+        Self { returned, ..self }
+    }
+
+    fn whole(&self) -> Option<&Arc<Whole>> {
+        self.targets.first().map(|target| &target.seen.whole)
+    }
+
+    fn providers(&self) -> impl Iterator<Item = &ProviderFacts> {
+        self.targets.iter().filter_map(|target| match &target.seen.provider {
+            ProviderSeen::Found(provider) => Some(provider.as_ref()),
+            ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
+        })
+    }
+
+    /// The strictest of every provider object; at least one approval for whom was offboarded before.
+    fn demands(&self) -> Demands {
+        let demands = self.providers().fold(Demands::default(), |all, provider| all.and(provider.demands));
+        if self.returned { demands.at_least_one() } else { demands }
+    }
+
+    /// Approvals that an attempt was refused on, where a refusal of that class needs a new decision.
+    fn spent(&self) -> BTreeSet<String> {
+        let mut spent = BTreeSet::new();
+        for target in self.targets {
+            let Facts::Mine(record) = target.facts else { continue };
+            for attempt in &record.attempts {
+                let is_spent = matches!(&attempt.outcome, Some(Outcome::Rejected(failure))
+                    if !matches!(failure.class, Class::Auth | Class::RateLimited));
+                if is_spent {
+                    spent.extend(attempt.approvals.iter().map(|approval| approval.uid.clone()));
+                }
+            }
+        }
+        spent
+    }
+
+    /// While people or the clock are waited for, nothing is looked at: the plan that was told may still be the one.
+    fn waits_by_what_was_told(&self) -> Option<Next> {
+        let whole = self.whole()?;
+        let told = whole.told.as_ref()?;
+        let open: Vec<&Targeted> =
+            self.targets.iter().filter(|target| needs_a_look(target, self.now)).collect();
+        let as_told = |target: &&Targeted| {
+            target.seen.look.is_none() && may_be_begun(target.facts) && is_as_told(target, told)
+        };
+        if open.is_empty() || !open.iter().all(as_told) {
+            return None;
+        }
+        let spent = self.spent();
+        let judged = self.judged(whole, &told.hash, &spent);
+        if told.blockers.iter().any(|(target, check)| !judged.waives(target, check)) {
+            return None;
+        }
+        let plan = open.first()?.plan;
+        self.people_and_clock(plan, whole, &judged).err().or_else(|| {
+            let full = open.iter().all(|target| over_budget(target).is_some());
+            full.then(|| open.iter().find_map(|target| over_budget(target))).flatten()
+        })
+    }
+
+    fn told_or_alone(&self, target: &Targeted, told: &Next) -> Decision {
+        match without_a_look(target.plan, target.facts, target.seen, target.memory, self.now) {
+            Some(_) => alone(target.plan, target.facts, target.seen, target.memory, self.now),
+            None => Decision { next: told.clone(), planned: None },
+        }
+    }
+
+    fn judged<'b>(&self, whole: &'b Whole, hash: &'b str, spent: &'b BTreeSet<String>) -> Judged<'b> {
+        Judged {
+            plan_hash: hash,
+            demands: self.demands(),
+            approvals: &whole.approvals,
+            policies: &whole.policies,
+            author: whole.author.as_deref(),
+            spent,
+            now: self.now.wall,
+            holds_for: Duration::ZERO,
+        }
+    }
+
+    /// Enough people agreed, and the time has come.
+    fn people_and_clock(
+        &self,
+        plan: &Plan,
+        whole: &Whole,
+        judged: &Judged,
+    ) -> Result<Vec<UsedApproval>, Next> {
+        let (approvals, since) = match judged.consent() {
+            Consent::NotRequired => (Vec::new(), whole.created_at),
+            Consent::Given { by, since } => (by, since),
+            Consent::Missing(_) if self.returned => return Err(Next::Stop(Blocked::Resurrected)),
+            Consent::Missing(missing) => return Err(Next::Wait(Waiting::Approvals(missing))),
+            Consent::Denied => return Err(Next::Stop(Blocked::Denied)),
+            Consent::PolicyMissing(names) => return Err(Next::Stop(Blocked::ApprovalPolicyMissing(names))),
+            Consent::Unread => return Err(Next::Wait(Waiting::ApiServer)),
+        };
+        let cooled = since.saturating_add(judged.demands.cooling_off).unwrap_or(Timestamp::MAX);
+        if self.now.wall < cooled {
+            return Err(Next::Wait(Waiting::CoolingOff { until: cooled }));
+        }
+        match plan.not_before {
+            Some(until) if self.now.wall < until => Err(Next::Wait(Waiting::NotBefore { until })),
+            _ => Ok(approvals),
+        }
+    }
+
+    fn fold(&self, decided: Vec<Decision>) -> Decisions {
+        let (mut each, planned): (Vec<Next>, Vec<Option<Planned>>) =
+            decided.into_iter().map(|decision| (decision.next, decision.planned)).unzip();
+        self.give_up_together(&mut each);
+        let plan = self.plan(&each, &planned);
+        if let Some(acts) = each.iter().position(is_bookkeeping) {
+            return self.told(each, Some(acts), plan);
+        }
+        let Some(whole) = self.whole() else { return self.told(each, None, None) };
+        let spent = self.spent();
+        let mut waived = false;
+        if let Some(plan) = &plan {
+            let judged = self.judged(whole, &plan.hash, &spent);
+            waived = self.pass_over_what_is_waived(&mut each, &planned, &judged);
+        }
+        if !each.iter().any(is_deletion) {
+            return self.told(each, None, plan);
+        }
+        let gated = match &plan {
+            Some(plan) if self.barrier_is_open(&each) => {
+                self.people_and_clock(self.targets[0].plan, whole, &self.judged(whole, &plan.hash, &spent))
+            }
+            _ => Err(Next::Wait(Waiting::Others)),
+        };
+        let acts = match gated {
+            Ok(approvals) => self.whose_turn_it_is(&mut each, plan.as_ref(), &approvals),
+            Err(instead) => {
+                each.iter_mut().filter(|next| is_deletion(next)).for_each(|next| *next = instead.clone());
+                None
+            }
+        };
+        Decisions { waived, ..self.told(each, acts, plan) }
+    }
+
+    /// The plan, where every target has its part.
+    fn plan(&self, each: &[Next], planned: &[Option<Planned>]) -> Option<WholePlan> {
+        if planned.iter().all(Option::is_none) {
+            return None;
+        }
+        let parts: Option<Vec<Part>> = self
+            .targets
+            .iter()
+            .zip(planned)
+            .zip(each)
+            .map(|((target, planned), next)| match (planned, next, &target.seen.provider) {
+                (Some(planned), _, _) => Some(Part::Fresh(Box::new(planned.clone()))),
+                (None, Next::Finished(ending), ProviderSeen::Found(provider)) => {
+                    Part::kept(target.plan, target.facts)
+                        .or_else(|| Some(Part::done(target.plan, &provider.account, ending.result)))
+                }
+                (None, _, _) => Part::kept(target.plan, target.facts),
+            })
+            .collect();
+        let plans: Vec<&Plan> = self.targets.iter().map(|target| target.plan).collect();
+        let demands = self.demands();
+        let whole = self.whole()?;
+        let needed = Judged { demands, ..self.judged(whole, "", &BTreeSet::new()) }.need();
+        WholePlan::new(&plans, parts?, needed)
+    }
+
+    /// A blocked target whose every blocker somebody agreed to pass over is clear.
+    fn pass_over_what_is_waived(
+        &self,
+        each: &mut [Next],
+        planned: &[Option<Planned>],
+        judged: &Judged,
+    ) -> bool {
+        let mut waived = false;
+        for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
+            let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
+            if blockers.iter().all(|blocker| judged.waives(&target.plan.target, &blocker.check)) {
+                *next = Next::Do(Effect::Delete(Order::of(planned)));
+                waived = true;
+            }
+        }
+        waived
+    }
+
+    /// Before the first deletion every target must be found, or done, and nothing may stand in its way.
+    fn barrier_is_open(&self, each: &[Next]) -> bool {
+        self.targets.iter().zip(each).all(|(target, next)| {
+            is_deletion(next) || matches!(next, Next::Finished(_)) || is_under_way(target.facts)
+        })
+    }
+
+    /// One target fails before anything was begun: then nothing is begun. One that must come first fails: then what comes after
+    /// it is not begun.
+    fn give_up_together(&self, each: &mut [Next]) {
+        let begun = self.targets.iter().any(|target| is_begun(target.facts));
+        let failed = |next: &Next| matches!(next, Next::Finished(ending) if ending.is_failure());
+        let nothing_goes = !begun && each.iter().any(failed);
+        for index in 0..each.len() {
+            let target = &self.targets[index];
+            let lost = self.before(target.plan).into_iter().any(|name| {
+                let of_name = self.targets.iter().position(|other| other.plan.target == name);
+                of_name.is_some_and(|at| matches!(&each[at], Next::Finished(ending) if !ending.is_success()))
+            });
+            if (nothing_goes || lost)
+                && !matches!(each[index], Next::Finished(_))
+                && may_be_begun(target.facts)
+            {
+                each[index] = match target.facts {
+                    Facts::Mine(_) => Next::Do(Effect::Close(Ending::cancelled())),
+                    _ => Next::Finished(Ending::cancelled()),
+                };
+            }
+        }
+    }
+
+    fn before(&self, plan: &Plan) -> Vec<String> {
+        let plans: Vec<Plan> = self.targets.iter().map(|target| target.plan.clone()).collect();
+        let mode = |plan: &Plan| self.mode(&plan.target);
+        order::must_be_done_before(&plans, plan, mode).into_iter().map(str::to_owned).collect()
+    }
+
+    fn mode(&self, target: &str) -> Option<Mode> {
+        let of_name = self.targets.iter().find(|other| other.plan.target == target)?;
+        match (of_name.facts, &of_name.seen.provider) {
+            (Facts::Mine(record), _) => Some(record.mode),
+            (_, ProviderSeen::Found(provider)) => mode_of(of_name.plan, provider).ok(),
+            (_, ProviderSeen::NotFound | ProviderSeen::Unusable(_)) => None,
+        }
+    }
+
+    /// The first target whose turn it is and whose budget allows it; the others say what they wait for.
+    fn whose_turn_it_is(
+        &self,
+        each: &mut [Next],
+        plan: Option<&WholePlan>,
+        approvals: &[UsedApproval],
+    ) -> Option<usize> {
+        let done: Vec<bool> = each.iter().map(|next| matches!(next, Next::Finished(_))).collect();
+        let mut acts = None;
+        for index in 0..each.len() {
+            let target = &self.targets[index];
+            let waits_on: Vec<String> = self
+                .before(target.plan)
+                .into_iter()
+                .filter(|name| {
+                    !self.targets.iter().zip(&done).any(|(other, done)| *done && other.plan.target == *name)
+                })
+                .collect();
+            let Next::Do(Effect::Delete(order)) = &mut each[index] else { continue };
+            if !waits_on.is_empty() {
+                each[index] = Next::Wait(Waiting::Turn { after: waits_on });
+            } else if let Some(full) = over_budget(target) {
+                each[index] = full;
+            } else if acts.is_some() {
+                each[index] = Next::Wait(Waiting::Others);
+            } else {
+                order.plan_hash = plan.map(|plan| plan.hash.clone()).unwrap_or_default();
+                order.approvals = approvals.to_vec();
+                order.demands = self.demands();
+                order.spent = self.spent();
+                acts = Some(index);
+            }
+        }
+        acts
+    }
+
+    /// The request's own words: of what is done now, else of whoever needs somebody most.
+    fn told(&self, each: Vec<Next>, acts: Option<usize>, plan: Option<WholePlan>) -> Decisions {
+        let speaker = acts.or_else(|| {
+            let ranks = each.iter().enumerate().map(|(index, next)| (rank(next), index));
+            ranks.min().map(|(_, index)| index)
+        });
+        let speaker = speaker.unwrap_or(0);
+        let endings: Option<Vec<Ending>> = each
+            .iter()
+            .map(|next| match next {
+                Next::Finished(ending) => Some(*ending),
+                Next::Do(_) | Next::Wait(_) | Next::Stop(_) => None,
+            })
+            .collect();
+        let next = match endings {
+            Some(endings) if !endings.is_empty() => Next::Finished(together(&endings)),
+            _ => each.get(speaker).cloned().unwrap_or(Next::Wait(Waiting::ApiServer)),
+        };
+        let approved_by = self.approved_by(plan.as_ref());
+        Decisions { each, acts, speaker, next, plan, approved_by, waived: false }
+    }
+
+    /// Who agreed: to this turn's plan, to the one that was told, or to what was begun.
+    fn approved_by(&self, plan: Option<&WholePlan>) -> Option<Vec<UsedApproval>> {
+        let whole = self.whole()?;
+        let hash = plan.map(|plan| &plan.hash).or(whole.told.as_ref().map(|told| &told.hash));
+        let begun = self.targets.iter().find_map(|target| match target.facts {
+            Facts::Mine(record) if !may_be_begun(target.facts) => {
+                record.last().map(|last| last.approvals.clone())
+            }
+            _ => None,
+        });
+        if begun.is_some() {
+            return begun;
+        }
+        match self.judged(whole, hash?, &self.spent()).consent() {
+            Consent::NotRequired => Some(Vec::new()),
+            Consent::Given { by, .. } => Some(by),
+            Consent::Missing(_) | Consent::Denied | Consent::PolicyMissing(_) | Consent::Unread => None,
+        }
+    }
+}
+
+/// Whether the customer was offboarded by an earlier request.
+fn was_offboarded_before(facts: &Facts) -> bool {
+    match facts {
+        Facts::Earlier(earlier) => earlier.counts(),
+        Facts::Mine(record) => record.closed.is_none() && record.earlier.is_some(),
+        Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
+    }
+}
+
+/// Whether a deletion of this target may still follow: nothing of it is at the provider, or on its way there.
+fn may_be_begun(facts: &Facts) -> bool {
+    match facts {
+        Facts::None | Facts::Earlier(_) => true,
+        Facts::Mine(record) => {
+            record.closed.is_none() && record.last().is_some_and(|attempt| !attempt.may_matter())
+        }
+        Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
+    }
+}
+
+/// Whether a deletion of this target is at the provider, or on its way there.
+fn is_under_way(facts: &Facts) -> bool {
+    matches!(facts, Facts::Mine(record) if record.closed.is_none() && record.last().is_some_and(super::Attempt::may_matter))
+}
+
+/// Whether a deletion of this target may have reached the provider.
+fn is_begun(facts: &Facts) -> bool {
+    matches!(facts, Facts::Mine(record) if record.attempts.iter().any(super::Attempt::may_have_left))
+}
+
+fn is_as_told(target: &Targeted, told: &Told) -> bool {
+    let (ProviderSeen::Found(provider), super::CustomerSeen::Known { reference }) =
+        (&target.seen.provider, &target.seen.customer)
+    else {
+        return false;
+    };
+    let Ok(mode) = mode_of(target.plan, provider) else { return false };
+    inputs_without_a_look(target.plan, provider, mode, reference)
+        .iter()
+        .all(|(name, hash)| told.inputs.get(name) == Some(hash))
+}
+
+fn over_budget(target: &Targeted) -> Option<Next> {
+    let ProviderSeen::Found(provider) = &target.seen.provider else { return None };
+    match target.seen.budget {
+        BudgetSeen::Free => None,
+        BudgetSeen::Full { until } => {
+            Some(Next::Wait(Waiting::Budget { account: provider.account.clone(), until }))
+        }
+        BudgetSeen::Unread => Some(Next::Wait(Waiting::ApiServer)),
+    }
+}
+
+fn is_bookkeeping(next: &Next) -> bool {
+    matches!(next, Next::Do(Effect::SaveOutcome | Effect::Close(_)))
+}
+
+fn is_deletion(next: &Next) -> bool {
+    matches!(next, Next::Do(Effect::Delete(_)))
+}
+
+/// Who speaks for the request: somebody must change something, then somebody is waited for, then only the others are.
+fn rank(next: &Next) -> u8 {
+    match next {
+        Next::Do(_) => 0,
+        Next::Stop(_) => 1,
+        Next::Wait(Waiting::Others | Waiting::Turn { .. }) => 3,
+        Next::Wait(_) => 2,
+        Next::Finished(_) => 4,
+    }
+}
+
+/// How several targets end together: a failure is told before a cancellation, and that before the weakest success.
+fn together(endings: &[Ending]) -> Ending {
+    if let [only] = endings {
+        return *only;
+    }
+    let any_success = endings.iter().any(|ending| ending.is_success());
+    let partly = |because| Ending { result: OffboardingResult::PartiallyDone, because };
+    if let Some(failed) = endings.iter().find(|ending| ending.is_failure()) {
+        return if any_success { partly(failed.because) } else { Ending::failed(failed.because) };
+    }
+    if endings.iter().any(|ending| ending.result == OffboardingResult::Cancelled) {
+        return if any_success { partly(Reason::Cancelled) } else { Ending::cancelled() };
+    }
+    endings.iter().copied().min_by_key(|ending| strength(ending.result)).unwrap_or(Ending::cancelled())
+}
+
+/// How much a success claims.
+fn strength(result: OffboardingResult) -> u8 {
+    match result {
+        OffboardingResult::Unverified => 0,
+        OffboardingResult::Deactivated => 1,
+        OffboardingResult::ErasedWithRetention => 2,
+        OffboardingResult::AlreadyAbsent => 3,
+        OffboardingResult::Erased => 4,
+        OffboardingResult::Cancelled
+        | OffboardingResult::PartiallyDone
+        | OffboardingResult::Failed
+        | OffboardingResult::Recreated => u8::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests;
