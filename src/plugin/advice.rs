@@ -104,7 +104,8 @@ fn providers(request: &CustomerOffboarding, status: &OffboardingStatus) -> Vec<S
     };
     let open = request.spec.targets.iter().filter(|target| !is_done(&target.name));
     let kind = |kind: ProviderKind| kind.as_str().to_lowercase();
-    let named = open.map(|it| format!("{} {}", kind(it.provider_ref.kind), it.provider_ref.name));
+    let named =
+        open.map(|it| format!("{} {}", kind(it.provider_ref.kind.unwrap_or_default()), it.provider_ref.name));
     named.collect::<BTreeSet<_>>().into_iter().collect()
 }
 

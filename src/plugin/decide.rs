@@ -123,7 +123,8 @@ async fn holds_no_longer_than_allowed(
     expires_in: Span,
 ) -> Result<(), Problem> {
     let targets = items.iter().flat_map(|item| &item.request.spec.targets);
-    let ours = targets.filter(|it| it.provider_ref.kind == ProviderKind::OffboardingProvider);
+    let ours =
+        targets.filter(|it| it.provider_ref.kind.unwrap_or_default() == ProviderKind::OffboardingProvider);
     let names: BTreeSet<&str> = ours.map(|it| it.provider_ref.name.as_str()).collect();
     for name in names {
         let Ok(provider) = cluster.get(&cluster.api::<OffboardingProvider>(), name).await else { continue };

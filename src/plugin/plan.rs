@@ -71,7 +71,7 @@ fn target_rows(rows: &mut Vec<String>, request: &CustomerOffboarding, target: &P
 }
 
 fn provider(named: &ProviderRef) -> String {
-    match named.kind {
+    match named.kind.unwrap_or_default() {
         ProviderKind::OffboardingProvider => named.name.clone(),
         ProviderKind::ClusterOffboardingProvider => format!("{} (of the cluster)", named.name),
     }
