@@ -6,7 +6,7 @@ use harness::{Failure, Provider::Revolv3};
 use serde_json::{Value, json};
 
 use crate::{
-    cast::{Part, cast, the},
+    cast::{Part, cast},
     ledger, people,
     show::{heading, kubectl, kubectl_of, remark, row, table},
     stage::{Stage, seconds},
@@ -67,10 +67,13 @@ async fn the_blockers_are_cleared(stage: &Stage, story: &mut Story) -> Result<()
     Ok(())
 }
 
-/// Waits until a request has left the place where it stopped, and says how long that took.
+/// Waits until a deletion is sent for a request that had stopped, and says how long that took.
 pub async fn goes_on(story: &mut Story, name: &str) -> Result<(), Failure> {
-    let (begun, part) = (Instant::now(), the(name));
-    let has_gone_on = |seen: &Seen| seen.get(name).is_some_and(|status| is_under_way(&part, status));
+    let begun = Instant::now();
+    let is_under_way = |status: &Value| {
+        ["Executing", "Verifying", "Completed"].iter().any(|phase| status["phase"] == *phase)
+    };
+    let has_gone_on = |seen: &Seen| seen.get(name).is_some_and(is_under_way);
     story.until(&format!("'{name}' go on"), SOON, has_gone_on).await?;
     remark(&format!("'{name}' went on after {}", seconds(begun)));
     Ok(())
@@ -82,15 +85,6 @@ async fn change(stage: &Stage, customer: &str, what: &str, fields: Value) -> Res
         "$ curl -X PATCH {admin}/admin/revolv3/customers/{customer} -d '{fields}'     # at the provider: {what}"
     );
     stage.sandbox.change(Revolv3, customer, &fields).await
-}
-
-/// Whether it has left the place where it stopped, and every other one where it would wait for somebody.
-fn is_under_way(part: &Part, status: &Value) -> bool {
-    let is_one_of = |phases: &[&str]| phases.iter().any(|phase| status["phase"] == *phase);
-    match part.stops {
-        Some(("AwaitingApproval", _)) => is_one_of(&["Executing", "Verifying", "Completed"]),
-        _ => !has_stopped(part, Some(status)),
-    }
 }
 
 fn has_stopped(part: &Part, status: Option<&Value>) -> bool {
