@@ -332,3 +332,6 @@ fn facts_of(object: &ProviderObject, profile: &LoadedProfile, timing: Timing) ->
         declared,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::{
     provider_kinds::ProviderKey, secrets,
 };
 use crate::{
-    api::CustomerOffboarding,
+    api::{CustomerOffboarding, RecordRequest},
     domain::{
         ApprovalsSeen, BudgetSeen, CustomerSeen, CustomerSource, Failure, Live, Observation, Plan,
         PolicyState, ProviderSeen, Whole, nothing_changed,
@@ -93,10 +93,11 @@ impl Errand {
         (plans.into_iter().find(|plan| plan.target == self.plan.target), cases::author(&found))
     }
 
-    /// What people say now, and whether the policies prove it; asked only where somebody must agree.
+    /// What people say now, and whether the policies prove it; asked only where somebody must agree, or passed over a blocker.
     async fn consent_now(&self) -> (ApprovalsSeen, PolicyState) {
-        if self.order.demands.required == 0 {
-            return (self.ctx.consents.about(&self.request.uid), self.ctx.policies());
+        if self.order.demands.required == 0 && !self.order.is_waived {
+            let RecordRequest { namespace, uid, .. } = &self.request;
+            return (self.ctx.consents.about(namespace, uid), self.ctx.policies());
         }
         let (approvals, policies) = futures::join!(
             consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid),

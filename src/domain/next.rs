@@ -58,6 +58,8 @@ pub struct Order {
     pub approvals: Vec<UsedApproval>,
     /// Uids of approvals that do not count any more.
     pub spent: BTreeSet<String>,
+    /// Something stands in the way, and somebody agreed that it is passed over.
+    pub is_waived: bool,
 }
 
 impl Order {
@@ -73,6 +75,7 @@ impl Order {
             demands: Demands::default(),
             approvals: Vec::new(),
             spent: BTreeSet::new(),
+            is_waived: false,
         }
     }
 }
@@ -176,8 +179,15 @@ pub enum ModeProblem {
 }
 
 impl From<InvalidSpec> for Next {
-    fn from(_: InvalidSpec) -> Self {
-        Next::Finished(Ending::failed(Reason::InvalidSpec))
+    fn from(invalid: InvalidSpec) -> Self {
+        Next::Finished(Ending::failed(match invalid {
+            InvalidSpec::Graph => Reason::InvalidGraph,
+            InvalidSpec::Customer
+            | InvalidSpec::Targets
+            | InvalidSpec::SameCustomer
+            | InvalidSpec::IdPattern
+            | InvalidSpec::PersonalId => Reason::InvalidSpec,
+        }))
     }
 }
 

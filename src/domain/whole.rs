@@ -297,7 +297,8 @@ impl<'a> Together<'a> {
         for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
             let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
             if blockers.iter().all(|blocker| judged.waives(&target.plan.target, &blocker.check)) {
-                *next = Next::Do(Effect::Delete(Box::new(Order::of(planned))));
+                let order = Order { is_waived: true, ..Order::of(planned) };
+                *next = Next::Do(Effect::Delete(Box::new(order)));
                 waived = true;
             }
         }

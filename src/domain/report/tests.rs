@@ -165,6 +165,7 @@ fn delete() -> Next {
         demands: Demands::default(),
         approvals: Vec::new(),
         spent: BTreeSet::new(),
+        is_waived: false,
     };
     Next::Do(Effect::Delete(Box::new(order)))
 }
