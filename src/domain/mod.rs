@@ -27,7 +27,7 @@ mod seen;
 mod sentence;
 mod whole;
 
-pub use budget::{BudgetLimits, BudgetSeen};
+pub use budget::{BudgetLimits, BudgetSeen, BudgetUse};
 pub use consent::{
     Approval, ApprovalsSeen, Consent, Demands, Grant, Judged, Missing, Says, UnknownGrant, WhyMissing,
 };
@@ -50,4 +50,4 @@ pub use recheck::{Live, nothing_changed};
 pub use report::{Story, TargetStory, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
 pub use sentence::{answer, moment, sentence};
-pub use whole::{Decisions, Targeted, Told, Whole, decide_all, wants_looks};
+pub use whole::{Decisions, Targeted, Told, Whole, decide_all, waits_for_budget, wants_looks};

@@ -7,18 +7,22 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod approvals;
 mod audit;
 mod bad_input;
+mod budgets;
 mod cluster_provider;
 mod cost;
 mod crashes;
 mod dues;
 mod flags;
 mod happy;
+mod inside;
 mod leaders;
 mod leak;
 mod seeds;
 mod stage;
 mod story;
 mod traps;
+mod waits;
 mod windows;
