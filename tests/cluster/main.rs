@@ -11,6 +11,7 @@ mod approvals;
 mod audit;
 mod bad_input;
 mod budgets;
+mod ceiling;
 mod cluster_provider;
 mod cost;
 mod crashes;
