@@ -108,14 +108,17 @@ impl Cases {
         unchanged
     }
 
-    /// Whoever waits for a budget keeps a place; whose place becomes free lets the next one go on.
-    pub fn queue(&self, ctx: &Context, object: &CustomerOffboarding, decisions: &Decisions) {
+    /// Whoever waits for a budget keeps a place there.
+    pub fn wait_in_line(&self, ctx: &Context, object: &CustomerOffboarding, decisions: &Decisions) {
+        let now = (ctx.clock)();
         for (case, next) in self.each.iter().zip(&decisions.each) {
-            let ProviderSeen::Found(provider) = &case.provider else { continue };
-            let waits =
-                matches!(next, Next::Wait(Waiting::Budget { .. })).then(|| ObjectRef::from_obj(object));
+            let (ProviderSeen::Found(provider), Next::Wait(Waiting::Budget { .. })) = (&case.provider, next)
+            else {
+                continue;
+            };
             let place = place(&self.request_uid, self.created_at, case);
-            ctx.wake(ctx.budgets.queue(&provider.account, &place, waits));
+            let request = ObjectRef::from_obj(object);
+            ctx.budgets.wait(&provider.account, provider.budget, &place, &request, now);
         }
     }
 

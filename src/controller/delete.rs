@@ -26,7 +26,7 @@ use crate::{
     api::{OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
         BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent,
-        Waiting, Whole, grant,
+        Waiting, Whole, grant, waits_for_budget,
     },
     evidence::{
         Keys,
@@ -199,7 +199,7 @@ impl Errand {
         let record = match self.write_intent(&attempt_id, begun).await {
             Ok(record) => record,
             Err(came) => {
-                self.ctx.budgets.give_back(&self.connection.facts.account, &attempt_id);
+                self.gives_back(&attempt_id);
                 return came;
             }
         };
@@ -209,7 +209,7 @@ impl Errand {
             Err(failure) => Sent::not_sent(failure),
         };
         if matches!(sent.outcome, Outcome::NotSent(_)) {
-            self.ctx.budgets.give_back(&self.connection.facts.account, &attempt_id);
+            self.gives_back(&attempt_id);
         }
         self.tell_the_log(&sent);
         Came::Told(Box::new(record), Box::new(Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() }))
@@ -219,13 +219,12 @@ impl Errand {
     fn takes_no_slot(&self, attempt_id: &str) -> Option<Next> {
         let facts = &self.connection.facts;
         let now = (self.ctx.clock)();
-        match self.ctx.budgets.take(&facts.account, facts.budget, &self.place, attempt_id, now) {
-            BudgetSeen::Free => None,
-            BudgetSeen::Full { until } => {
-                Some(Next::Wait(Waiting::Budget { account: facts.account.clone(), until }))
-            }
-            BudgetSeen::Unread => Some(Next::Wait(Waiting::ApiServer)),
-        }
+        let seen = self.ctx.budgets.take(&facts.account, facts.budget, &self.place, attempt_id, now);
+        waits_for_budget(&facts.account, seen).map(Next::Wait)
+    }
+
+    fn gives_back(&self, attempt_id: &str) {
+        self.ctx.budgets.give_back(&self.connection.facts.account, attempt_id, (self.ctx.clock)());
     }
 
     /// Writes the intent: the record's create is the lock, a further attempt replaces exactly what was read. Without a usable

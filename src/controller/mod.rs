@@ -13,6 +13,7 @@ mod events;
 mod holds;
 mod installation;
 mod lease;
+mod line;
 mod observe;
 mod orphan;
 mod people;

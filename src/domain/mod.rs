@@ -30,7 +30,7 @@ mod told;
 mod turn;
 mod whole;
 
-pub use budget::{BudgetLimits, BudgetSeen};
+pub use budget::{BudgetLimits, BudgetSeen, BudgetUse};
 pub use consent::{
     Approval, ApprovalsSeen, Consent, Demands, Grant, Judged, Missing, Says, UnknownGrant, WhyMissing,
 };
@@ -55,4 +55,4 @@ pub use report::{Story, TargetStory, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
 pub use sentence::{answer, moment, sentence};
 pub use told::Told;
-pub use whole::{Decisions, Targeted, Whole, decide_all, wants_looks};
+pub use whole::{Decisions, Targeted, Whole, decide_all, waits_for_budget, wants_looks};

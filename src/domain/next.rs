@@ -107,8 +107,8 @@ pub enum Waiting {
     CoolingOff { until: Timestamp },
     /// The request says not before then.
     NotBefore { until: Timestamp },
-    /// The account's budget is used up, or others came first.
-    Budget { account: String, until: Option<Timestamp> },
+    /// The budget of this account, or of all accounts together, is used up, or others came first.
+    Budget { account: Option<String>, until: Option<Timestamp> },
     /// Other targets of this request must be found, unblocked or done before anything is begun here.
     Others,
     /// These targets of this request come first.

@@ -59,7 +59,9 @@ pub fn nothing_changed(order: &Order, credential: &str, live: &Live) -> Result<(
     still_agreed(order, plan, provider, live)?;
     match live.seen.budget {
         BudgetSeen::Free => {}
-        BudgetSeen::Full { .. } => return Err(changed(Cause::BudgetUsed)),
+        BudgetSeen::Full { .. } | BudgetSeen::CeilingReached { .. } => {
+            return Err(changed(Cause::BudgetUsed));
+        }
         BudgetSeen::Unread => return Err(unread()),
     }
     match &live.seen.hold {

@@ -71,12 +71,13 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
         Waiting::NotBefore { until } => format!("`spec.notBefore`, {}", moment(*until)),
         Waiting::Budget { account, until: Some(until) } => {
             format!(
-                "its turn: the budget of account '{account}' is used up; the next deletion is at {}",
+                "its turn: the budget of {} is used up; the next deletion is at {}",
+                budget_of(account.as_deref()),
                 moment(*until)
             )
         }
         Waiting::Budget { account, until: None } => {
-            format!("its turn: the budget of account '{account}' is for those who came first")
+            format!("its turn: the budget of {} is for those who came first", budget_of(account.as_deref()))
         }
         Waiting::Others => {
             "the other targets: nothing is begun before all are found and nothing stands in the way"
@@ -313,4 +314,11 @@ fn end(ending: Ending, provider: &str) -> String {
         (_, Reason::AttemptsExhausted) => "three attempts did not delete the customer; ask the provider, then create another request".to_owned(),
         (OffboardingResult::Failed | OffboardingResult::Recreated, _) => "failed; see the conditions".to_owned(),
     }
+}
+
+fn budget_of(account: Option<&str>) -> String {
+    account.map_or_else(
+        || "all accounts together (`--destructive-rate`)".to_owned(),
+        |account| format!("account '{account}'"),
+    )
 }

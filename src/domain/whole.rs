@@ -357,12 +357,17 @@ impl<'a> Together<'a> {
 
 pub(super) fn over_budget(target: &Targeted) -> Option<Next> {
     let ProviderSeen::Found(provider) = &target.seen.provider else { return None };
-    match target.seen.budget {
+    waits_for_budget(&provider.account, target.seen.budget).map(Next::Wait)
+}
+
+/// What is waited for where a deletion of this account may not be sent now.
+#[must_use]
+pub fn waits_for_budget(account: &str, seen: BudgetSeen) -> Option<Waiting> {
+    match seen {
         BudgetSeen::Free => None,
-        BudgetSeen::Full { until } => {
-            Some(Next::Wait(Waiting::Budget { account: provider.account.clone(), until }))
-        }
-        BudgetSeen::Unread => Some(Next::Wait(Waiting::ApiServer)),
+        BudgetSeen::Full { until } => Some(Waiting::Budget { account: Some(account.to_owned()), until }),
+        BudgetSeen::CeilingReached { until } => Some(Waiting::Budget { account: None, until }),
+        BudgetSeen::Unread => Some(Waiting::ApiServer),
     }
 }
 

@@ -7,8 +7,11 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod approvals;
 mod audit;
 mod bad_input;
+mod budgets;
+mod ceiling;
 mod cluster_provider;
 mod consent;
 mod cost;
@@ -17,6 +20,7 @@ mod dues;
 mod flags;
 mod guards;
 mod happy;
+mod inside;
 mod leaders;
 mod leak;
 mod people;
@@ -27,4 +31,5 @@ mod stops;
 mod story;
 mod targets;
 mod traps;
+mod waits;
 mod windows;

@@ -135,7 +135,7 @@ fn missing(have: u32, need: u32, why: WhyMissing) -> Telling {
 }
 
 fn budget(until: Option<Timestamp>) -> Telling {
-    told(wait(Waiting::Budget { account: "acct-eu".to_owned(), until }), Facts::None).planned()
+    told(wait(Waiting::Budget { account: Some("acct-eu".to_owned()), until }), Facts::None).planned()
 }
 
 fn held(until: Option<Timestamp>) -> Telling {
