@@ -25,8 +25,8 @@ use super::{
 use crate::{
     api::{OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent,
-        Waiting, Whole, grant, waits_for_budget,
+        Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent, Waiting,
+        Whole, grant, waits_for_budget,
     },
     evidence::{
         Keys,

@@ -20,6 +20,13 @@ pub struct Told {
     pub blockers: Vec<(String, String)>,
 }
 
+impl Told {
+    /// Whether something stood in the way: then it is waited only where somebody agreed to pass over it.
+    pub(super) fn is_waived(&self) -> bool {
+        !self.blockers.is_empty()
+    }
+}
+
 impl Together<'_> {
     /// While people or the clock are waited for, nothing is looked at: the plan that was told may still be the one.
     pub(super) fn waits_by_what_was_told(&self) -> Option<Next> {

@@ -74,6 +74,8 @@ pub struct Decisions {
     pub approved_by: Option<Vec<UsedApproval>>,
     /// Blockers that somebody agreed to pass over.
     pub waived: bool,
+    /// Nobody looked: the plan that the status tells is still waited with.
+    pub is_as_told: bool,
 }
 
 impl Decisions {
@@ -103,13 +105,15 @@ impl Decisions {
 /// Never; a request without targets decides nothing and waits.
 pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
     let whole = Together::new(targets, now);
-    let decided: Vec<Decision> = match whole.waits_by_what_was_told() {
-        Some(next) => targets.iter().map(|target| whole.told_or_alone(target, &next)).collect(),
-        None => targets
-            .iter()
-            .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
-            .collect(),
-    };
+    if let Some(next) = whole.waits_by_what_was_told() {
+        let decided = targets.iter().map(|target| whole.told_or_alone(target, &next)).collect();
+        let waived = whole.whole().and_then(|whole| whole.told.as_ref()).is_some_and(Told::is_waived);
+        return Decisions { is_as_told: true, waived, ..whole.fold(decided) };
+    }
+    let decided: Vec<Decision> = targets
+        .iter()
+        .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
+        .collect();
     let found: Vec<bool> = decided.iter().map(|decision| decision.planned.is_some()).collect();
     whole.finding(&found).fold(decided)
 }
@@ -331,7 +335,7 @@ impl<'a> Together<'a> {
             _ => each.get(speaker).cloned().unwrap_or(Next::Wait(Waiting::ApiServer)),
         };
         let approved_by = self.approved_by(plan.as_ref());
-        Decisions { each, acts, speaker, next, plan, approved_by, waived: false }
+        Decisions { each, acts, speaker, next, plan, approved_by, waived: false, is_as_told: false }
     }
 
     /// Who agreed: to this turn's plan, to the one that was told, or to what was begun.
