@@ -35,6 +35,7 @@ async fn a_deadline_that_has_passed_is_told_and_hurries_nothing() {
 }
 
 /// Nothing else brings the operator back for minutes: it waits for approvals, and looks again every quarter of an hour.
+#[expect(clippy::disallowed_methods, reason = "a deadline of the API server's and the operator's own clock")]
 #[tokio::test]
 async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_before() {
     let in_a_moment = Timestamp::from_second(Timestamp::now().as_second() + 15).unwrap();
