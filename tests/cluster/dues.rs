@@ -35,7 +35,6 @@ async fn a_deadline_that_has_passed_is_told_and_hurries_nothing() {
 }
 
 /// Nothing else brings the operator back for minutes: it waits for approvals, and looks again every quarter of an hour.
-#[expect(clippy::disallowed_methods, reason = "a deadline of the API server's and the operator's own clock")]
 #[tokio::test]
 async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_before() {
     let rows = [
@@ -45,7 +44,7 @@ async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_befor
     all(rows.into_iter().map(|(later, before, after)| {
         play("flips", async move |story| {
             waits(story).await;
-            let in_a_moment = Timestamp::from_second(Timestamp::now().as_second() + 15).unwrap();
+            let in_a_moment = Timestamp::from_second(offboarding::cli::clock().as_second() + 15).unwrap();
             let due = (in_a_moment + later).to_string();
             story.request_with("acme", Revolv3, "90017", until(&due)).await;
             story.reason("acme", "Waiting", "AwaitingApproval").await;
@@ -61,7 +60,7 @@ async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_befor
                     Ok(now["status"].clone())
                 })
                 .await;
-            assert!(Timestamp::now() > in_a_moment, "not before its time");
+            assert!(offboarding::cli::clock() > in_a_moment, "not before its time");
             assert_told(&told_anew, &[after, ["Waiting", "True", "AwaitingApproval"]]);
             assert_eq!(told_anew["waitingFor"], told["status"]["waitingFor"]);
             assert_eq!(story.deletes(Revolv3, "90017").await, 0);

@@ -166,7 +166,7 @@ fn delete() -> Next {
         approvals: Vec::new(),
         spent: BTreeSet::new(),
     };
-    Next::Do(Effect::Delete(order))
+    Next::Do(Effect::Delete(Box::new(order)))
 }
 
 fn limited() -> Failure {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    api::HoldType,
+    api::{HoldType, OffboardingResult, Reason},
     domain::{
         Approval, Cause, CheckSeen, CheckVerdict, Failure, Grant, HoldSeen, Look, Says, Wish, fixtures::*,
     },
@@ -356,7 +356,7 @@ fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
     };
     for (grants, expected) in [
         (&[Grant::Delete][..], "Stop Checks"),
-        (&[waiver.clone()], "Wait Approvals"),
+        (std::slice::from_ref(&waiver), "Wait Approvals"),
         (&[waiver.clone(), Grant::Delete], "Delete"),
     ] {
         request.whole.approvals = said(grants);
