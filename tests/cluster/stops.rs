@@ -69,6 +69,9 @@ async fn a_hold_on_everything_stops_everything_within_a_second_and_its_release_l
                 sent.len(),
                 last.duration_since(held_at)
             );
+            let records = story.records().await;
+            let held_late = records.iter().filter(|it| it["spec"]["attempts"][0]["reason"] == "Held").count();
+            println!("{held_late} of them between intent and send");
             assert!(last <= held_at + A_SECOND, "sent {:?} after the hold", last.duration_since(held_at));
             assert_eq!(sent.len() + held, MANY);
             story.release().await;
