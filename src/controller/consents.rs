@@ -147,3 +147,6 @@ fn said(object: &OffboardingApproval, item: &ApprovedPlan) -> Option<Approval> {
         created_at: metadata.creation_timestamp.as_ref()?.0,
     })
 }
+
+#[cfg(test)]
+mod tests;

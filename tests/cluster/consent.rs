@@ -44,6 +44,7 @@ enum Step {
     Goes,
 }
 
+mod lives;
 mod rows;
 
 use Step::*;

@@ -276,7 +276,7 @@ async fn goes_on_from(story: &Story<'_>, deed: Deed, phase: Phase) {
                 story.reason("acme", "Approved", "Expired").await;
                 story.agree("carol", "acme").await;
             }
-            Deny | Cancel => {}
+            Cancel => {}
             Withdraw => story.agree("carol", "acme").await,
             _ => story.agree("bob", "acme").await,
         },
