@@ -1,6 +1,6 @@
 //! What the README says and what lies in `examples/`, done as it stands on a real API server.
 
-#[expect(dead_code, reason = "nobody presses Ctrl-C here")]
+#[expect(dead_code, clippy::unwrap_used, reason = "a test may panic; nobody presses Ctrl-C here")]
 #[path = "plugin/pty.rs"]
 mod pty;
 
@@ -83,6 +83,7 @@ async fn every_example_is_accepted_as_it_stands() -> Result<(), Failure> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "admission goes by the clock")]
 fn valid_until_tomorrow(approval: &str) -> String {
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     let line = approval.lines().find(|line| line.contains("expiresAt:")).expect("it has an end");
