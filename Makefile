@@ -5,13 +5,15 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/customer-offboarding-operator/tools
 MODEL_TROUBLES ?= 3
 LEADERS_ROUNDS ?= 20
+BUDGET_REQUESTS ?= 3000
+WAITING_REQUESTS ?= 10000
 DENY_VERSION := 0.20.2
 
 # One selection of packages for every build: another one has other features, and compiles everything again.
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +61,10 @@ model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless gi
 
 leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of SIGSTOP, with the shipped timing, and print the times (30 minutes).
 	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 3
+
+budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and 10,000 that wait for one approval; prints the figures (an hour).
+	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
+	  a_generated_folder of_many_requests --nocapture --test-threads 1
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean

@@ -38,5 +38,6 @@ async fn ready(State(ctx): State<Shared>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(ctx): State<Arc<crate::controller::Context>>) -> impl IntoResponse {
+    ctx.tell_budgets();
     ([(header::CONTENT_TYPE, OPEN_METRICS)], ctx.metrics.text())
 }

@@ -1,4 +1,4 @@
-//! What the operator counts, in the names that dashboards expect. Labels come from closed sets and profile names only.
+//! What the operator counts, in the names that dashboards expect. Labels come from closed sets and from what provider objects say.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::domain::{LookWord, OutcomeWord};
+use crate::domain::{BudgetUse, LookWord, OutcomeWord};
 
 /// One pass of a controller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,7 +30,20 @@ struct Said {
     outcome: &'static str,
 }
 
-/// The operator's counters and its gauge.
+/// One account; `*` is all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfAccount {
+    account: String,
+}
+
+/// What one account has seen in a window.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Used {
+    account: String,
+    window: &'static str,
+}
+
+/// The operator's counters and gauges.
 pub struct Metrics {
     registry: Registry,
     passes: Family<Pass, Counter>,
@@ -39,6 +52,8 @@ pub struct Metrics {
     looks: Family<Said, Counter>,
     deletions: Family<Said, Counter>,
     leader: Gauge,
+    queued: Family<OfAccount, Gauge>,
+    used: Family<Used, Gauge>,
 }
 
 impl Default for Metrics {
@@ -52,6 +67,8 @@ impl Default for Metrics {
         let looks = Family::default();
         let deletions = Family::default();
         let leader = Gauge::default();
+        let queued = Family::default();
+        let used = Family::default();
         let runtime = registry.sub_registry_with_prefix("controller_runtime");
         runtime.register("reconcile", "Passes of each controller by result", passes.clone());
         runtime.register("reconcile_panics", "Passes that panicked", panics.clone());
@@ -60,7 +77,13 @@ impl Default for Metrics {
         ours.register("looks", "Looks at customers by verdict", looks.clone());
         ours.register("deletes", "Destructive attempts by outcome", deletions.clone());
         ours.register("leader", "1 where this process leads, 0 where it stands by", leader.clone());
-        Self { registry, passes, panics, seconds, looks, deletions, leader }
+        ours.register("budget_queued", "Requests that wait for the budget of an account", queued.clone());
+        ours.register(
+            "budget_used",
+            "Deletions of an account that may have left: in the last 60 minutes, and today in UTC",
+            used.clone(),
+        );
+        Self { registry, passes, panics, seconds, looks, deletions, leader, queued, used }
     }
 }
 
@@ -75,6 +98,19 @@ impl Metrics {
     /// This process leads, or it does not any more.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// What each account with a budget has seen, and how many wait there; accounts that are not named are forgotten.
+    pub fn budgets(&self, figures: Vec<(String, BudgetUse, usize)>) {
+        self.queued.clear();
+        self.used.clear();
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (account, BudgetUse { hour, day }, waiting) in figures {
+            self.queued.get_or_create(&OfAccount { account: account.clone() }).set(count(waiting));
+            for (window, sent) in [("hour", hour), ("day", day)] {
+                self.used.get_or_create(&Used { account: account.clone(), window }).set(count(sent));
+            }
+        }
     }
 
     /// A pass panicked.

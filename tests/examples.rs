@@ -69,7 +69,7 @@ async fn every_example_is_accepted_as_it_stands() -> Result<(), Failure> {
     assert!(manifests.len() >= 9, "the examples are found");
     for (name, manifest) in manifests {
         // What the README installs on the same server, at the same time, needs seconds to know the kinds.
-        plane.accepts_requests().await?;
+        plane.stamps_requests().await?;
         // The policies know whom an approval is by, and what time it is.
         let (user, verb, manifest) = match name.ends_with("approval.yaml") {
             true => ("bob", "create", valid_until_tomorrow(&manifest)),
@@ -176,7 +176,7 @@ impl Reader {
     async fn runs(&self, user: &str, block: &str) -> Result<(), Failure> {
         if block.contains("examples/request.yaml") {
             // The kinds are seconds old here.
-            self.plane.accepts_requests().await?;
+            self.plane.stamps_requests().await?;
         }
         let mut shell = self.bash(user, block)?;
         let status = shell.wait(LONG).await?;

@@ -330,6 +330,14 @@ pub struct PlannedTarget {
     /// The target's name.
     #[schemars(length(max = 63))]
     pub name: String,
+    /// The provider object.
+    #[serde(default)]
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// What is asked for: `Soft` or `Hard`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<super::Word>")]
+    pub mode: Option<Mode>,
     /// The call, for example `DELETE /customers/{customer.id}`.
     #[schemars(length(max = 600))]
     pub operation: String,

@@ -1,5 +1,12 @@
 //! How many deletions each account has seen, and who comes next. What was sent is in the records; a restart forgets nothing but
-//! who waits, and they come again by themselves.
+//! who waits, and they line up again by when their requests were created.
+//!
+//! ```text
+//!  woken ──► in line ──► a pass ──┬─► waits for the budget: keeps its place ──► room again: woken
+//!                                 ├─► takes a slot: leaves
+//!                                 └─► anything else, an error too: leaves
+//! ```
+//! A place is held from the moment that a request is woken: whoever is looked at faster does not overtake.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,7 +19,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::api_server::{ApiError, ApiServer};
 use crate::{
     api::{Attempt, CustomerOffboarding, OffboardingRecord},
-    domain::{BudgetLimits, BudgetSeen, OutcomeWord},
+    domain::{BudgetLimits, BudgetSeen, BudgetUse, OutcomeWord},
 };
 
 /// The installation's own ceiling counts every account; no account has this name.
@@ -29,6 +36,15 @@ pub struct Place {
     pub target: String,
 }
 
+/// Whoever holds a place.
+struct InLine {
+    request: ObjectRef<CustomerOffboarding>,
+    /// The budget that its provider object gives the account.
+    limits: BudgetLimits,
+    /// It was told to wait. Whoever was not is on the way.
+    waits: bool,
+}
+
 /// What this process knows of every account.
 pub struct Budgets {
     api: ApiServer,
@@ -36,14 +52,17 @@ pub struct Budgets {
     /// Of all accounts together.
     ceiling: BudgetLimits,
     accounts: Mutex<HashMap<String, Account>>,
+    /// One count at a time: many requests of an account come at once.
+    counting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Account {
     /// Attempts that may have left, by their id; `None` until the records were counted.
     sent: Option<HashMap<String, Timestamp>>,
-    /// Who waits.
-    queue: BTreeMap<Place, ObjectRef<CustomerOffboarding>>,
+    /// Attempts that did not leave, and may stand in a record as if they had.
+    given_back: HashMap<String, Timestamp>,
+    line: BTreeMap<Place, InLine>,
 }
 
 impl Account {
@@ -55,8 +74,42 @@ impl Account {
         if limits.is_unlimited() {
             return BudgetSeen::Free;
         }
-        let ahead = self.queue.range(..place.clone()).count();
+        let ahead = self.line.range(..place.clone()).count();
         self.times().map_or(BudgetSeen::Unread, |sent| limits.verdict(&sent, ahead, now))
+    }
+
+    /// Those who were told to wait and need not any more, in their order; they are on the way from now on.
+    fn call(&mut self, ceiling: Option<BudgetLimits>, now: Timestamp) -> Vec<ObjectRef<CustomerOffboarding>> {
+        let Some(sent) = self.times() else { return Vec::new() };
+        let mut called = Vec::new();
+        let (mut counted, mut room) = (BudgetLimits::default(), usize::MAX);
+        for (ahead, in_line) in self.line.values_mut().enumerate() {
+            let limits = ceiling.unwrap_or(in_line.limits);
+            if limits != counted {
+                (counted, room) = (limits, limits.room(&sent, now));
+            }
+            if ahead >= room {
+                break;
+            }
+            if in_line.waits {
+                in_line.waits = false;
+                called.push(in_line.request.clone());
+            }
+        }
+        called
+    }
+
+    /// All places of a request, or those where it was not told to wait.
+    fn leave(&mut self, created_at: Timestamp, request_uid: &str, but_where_it_waits: bool) {
+        let first = Place { created_at, request_uid: request_uid.to_owned(), target: String::new() };
+        let its_own = self
+            .line
+            .range(first..)
+            .take_while(|(place, _)| place.created_at == created_at && place.request_uid == request_uid);
+        let leaves = its_own.filter(|(_, in_line)| !(but_where_it_waits && in_line.waits));
+        for place in leaves.map(|(place, _)| place.clone()).collect::<Vec<_>>() {
+            self.line.remove(&place);
+        }
     }
 }
 
@@ -65,7 +118,7 @@ impl Budgets {
     #[must_use]
     pub fn new(api: ApiServer, namespace: String, ceiling: Option<u32>) -> Self {
         let ceiling = BudgetLimits { per_hour: ceiling, per_day: None };
-        Self { api, namespace, ceiling, accounts: Mutex::default() }
+        Self { api, namespace, ceiling, accounts: Mutex::default(), counting: tokio::sync::Mutex::default() }
     }
 
     /// Whether the account may see a deletion for this place now.
@@ -77,7 +130,11 @@ impl Budgets {
         now: Timestamp,
     ) -> BudgetSeen {
         for (account, limits) in [(account, limits), (EVERY_ACCOUNT, self.ceiling)] {
-            if !limits.is_unlimited() && !self.is_counted(account) {
+            if limits.is_unlimited() || self.is_counted(account) {
+                continue;
+            }
+            let _counting = self.counting.lock().await;
+            if !self.is_counted(account) {
                 match self.sent(account, now).await {
                     Ok(sent) => self.learn(account, sent, now),
                     Err(_) => return BudgetSeen::Unread,
@@ -89,17 +146,15 @@ impl Budgets {
 
     fn verdict(&self, account: &str, limits: BudgetLimits, place: &Place, now: Timestamp) -> BudgetSeen {
         let mut accounts = self.accounts();
-        let of = |accounts: &mut HashMap<String, Account>, name: &str, limits: BudgetLimits| {
-            accounts.entry(name.to_owned()).or_default().verdict(limits, place, now)
-        };
-        let own = of(&mut accounts, account, limits);
-        let all = of(&mut accounts, EVERY_ACCOUNT, self.ceiling);
+        let own = accounts.entry(account.to_owned()).or_default().verdict(limits, place, now);
+        let all = accounts.entry(EVERY_ACCOUNT.to_owned()).or_default().verdict(self.ceiling, place, now);
         match (own, all) {
             (BudgetSeen::Unread, _) | (_, BudgetSeen::Unread) => BudgetSeen::Unread,
             (BudgetSeen::Full { until: own }, BudgetSeen::Full { until: all }) => {
                 BudgetSeen::Full { until: own.max(all) }
             }
-            (full @ BudgetSeen::Full { .. }, BudgetSeen::Free) | (BudgetSeen::Free, full) => full,
+            (BudgetSeen::Free, BudgetSeen::Full { until }) => BudgetSeen::CeilingReached { until },
+            (own, _) => own,
         }
     }
 
@@ -117,7 +172,7 @@ impl Budgets {
             let mut accounts = self.accounts();
             for name in [account, EVERY_ACCOUNT] {
                 let account = accounts.entry(name.to_owned()).or_default();
-                account.queue.remove(place);
+                account.line.remove(place);
                 if let Some(sent) = &mut account.sent {
                     sent.insert(attempt_id.to_owned(), now);
                 }
@@ -127,35 +182,75 @@ impl Budgets {
     }
 
     /// Gives a slot back: nothing was sent.
-    pub fn give_back(&self, account: &str, attempt_id: &str) {
+    pub fn give_back(&self, account: &str, attempt_id: &str, now: Timestamp) {
         let mut accounts = self.accounts();
         for name in [account, EVERY_ACCOUNT] {
-            if let Some(sent) = accounts.get_mut(name).and_then(|account| account.sent.as_mut()) {
+            let Some(account) = accounts.get_mut(name) else { continue };
+            account.given_back.retain(|_, at| now.duration_since(*at) < NOT_WRITTEN_YET);
+            account.given_back.insert(attempt_id.to_owned(), now);
+            if let Some(sent) = &mut account.sent {
                 sent.remove(attempt_id);
             }
         }
     }
 
-    /// Whoever waits for the account keeps a place; whoever does not loses it. Gives the next one who may go on, where a place
-    /// became free.
-    pub fn queue(
+    /// Holds a place for a request that is on the way, where somebody may have to wait there.
+    pub fn line_up(
         &self,
         account: &str,
+        limits: BudgetLimits,
         place: &Place,
-        waits: Option<ObjectRef<CustomerOffboarding>>,
-    ) -> Option<ObjectRef<CustomerOffboarding>> {
-        let mut accounts = self.accounts();
-        let queue = &mut accounts.entry(account.to_owned()).or_default().queue;
-        match waits {
-            Some(request) => {
-                queue.insert(place.clone(), request);
-                None
-            }
-            None => {
-                queue.remove(place)?;
-                queue.values().next().cloned()
+        request: &ObjectRef<CustomerOffboarding>,
+    ) {
+        for (name, limits) in [(account, limits), (EVERY_ACCOUNT, self.ceiling)] {
+            if !limits.is_unlimited() {
+                let in_line = InLine { request: request.clone(), limits, waits: false };
+                self.accounts().entry(name.to_owned()).or_default().line.insert(place.clone(), in_line);
             }
         }
+    }
+
+    /// A request was told to wait: it keeps its place, where it has to wait, and only there. Who waits for another day of its own
+    /// account stands in nobody's way at the installation's ceiling.
+    pub fn wait(
+        &self,
+        account: &str,
+        limits: BudgetLimits,
+        place: &Place,
+        request: &ObjectRef<CustomerOffboarding>,
+        now: Timestamp,
+    ) {
+        let mut accounts = self.accounts();
+        let own = accounts.entry(account.to_owned()).or_default().verdict(limits, place, now);
+        let (here, not_here, limits) = match own {
+            BudgetSeen::Free => (EVERY_ACCOUNT, account, self.ceiling),
+            BudgetSeen::Full { .. } | BudgetSeen::CeilingReached { .. } | BudgetSeen::Unread => {
+                (account, EVERY_ACCOUNT, limits)
+            }
+        };
+        let in_line = InLine { request: request.clone(), limits, waits: true };
+        accounts.entry(here.to_owned()).or_default().line.insert(place.clone(), in_line);
+        accounts.entry(not_here.to_owned()).or_default().line.remove(place);
+    }
+
+    /// A pass ended, and where its request was not told to wait, it gives its places up.
+    pub fn leave_unless_it_waits(&self, created_at: Timestamp, request_uid: &str) {
+        self.accounts().values_mut().for_each(|account| account.leave(created_at, request_uid, true));
+    }
+
+    /// A request is gone, or its pass failed: it gives all its places up.
+    pub fn leave(&self, created_at: Timestamp, request_uid: &str) {
+        self.accounts().values_mut().for_each(|account| account.leave(created_at, request_uid, false));
+    }
+
+    /// Those who were told to wait and need not any more: to be woken. Each is given once.
+    #[must_use]
+    pub fn call(&self, now: Timestamp) -> Vec<ObjectRef<CustomerOffboarding>> {
+        let ceiling = self.ceiling;
+        let mut accounts = self.accounts();
+        let each = accounts.iter_mut();
+        each.flat_map(|(name, account)| account.call((name == EVERY_ACCOUNT).then_some(ceiling), now))
+            .collect()
     }
 
     /// Whether the account has seen more than it may, by the records as they are now, the newest included.
@@ -181,15 +276,20 @@ impl Budgets {
         Ok(false)
     }
 
-    /// How many requests wait at each account.
+    /// What each account with a budget has seen, and how many wait there; the account of all accounts is called `*`.
     #[must_use]
-    pub fn queued(&self) -> Vec<(String, usize)> {
-        self.accounts().iter().map(|(name, account)| (name.clone(), account.queue.len())).collect()
+    pub fn figures(&self, now: Timestamp) -> Vec<(String, BudgetUse, usize)> {
+        let accounts = self.accounts();
+        let counted = accounts.iter().filter_map(|(name, account)| {
+            let waiting = account.line.values().filter(|in_line| in_line.waits).count();
+            Some((name.clone(), BudgetUse::of(&account.times()?, now), waiting))
+        });
+        counted.collect()
     }
 
-    /// Forgets what was counted: another process may have sent meanwhile.
+    /// Forgets what was counted, and who waits: another process may have sent meanwhile, and told others to wait.
     pub fn count_again(&self) {
-        self.accounts().values_mut().for_each(|account| account.sent = None);
+        self.accounts().clear();
     }
 
     /// What an account has seen in the last hour and today, by the selectable day of its records: no list of all records.
@@ -218,17 +318,18 @@ impl Budgets {
         self.accounts().get(account).is_some_and(|account| account.sent.is_some())
     }
 
-    /// What was taken a moment ago may not stand in a record yet.
+    /// What was taken or given back a moment ago may not stand in a record yet.
     fn learn(&self, account: &str, counted: HashMap<String, Timestamp>, now: Timestamp) {
         let mut accounts = self.accounts();
-        let known = &mut accounts.entry(account.to_owned()).or_default().sent;
+        let account = accounts.entry(account.to_owned()).or_default();
         let mut sent = counted;
-        for (attempt, at) in known.take().into_iter().flatten() {
+        sent.retain(|attempt, _| !account.given_back.contains_key(attempt));
+        for (attempt, at) in account.sent.take().into_iter().flatten() {
             if now.duration_since(at) < NOT_WRITTEN_YET {
                 sent.entry(attempt).or_insert(at);
             }
         }
-        *known = Some(sent);
+        account.sent = Some(sent);
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Account>> {

@@ -17,6 +17,7 @@ use crate::{
 /// A request's targets, by name.
 pub struct Cases {
     pub each: Vec<Case>,
+    namespace: String,
     request_uid: String,
     created_at: Timestamp,
     author: Option<String>,
@@ -39,6 +40,7 @@ impl Cases {
         }
         let mut cases = Self {
             each,
+            namespace: object.namespace().ok_or(Error::Incomplete)?,
             request_uid: object.uid().ok_or(Error::Incomplete)?,
             created_at: created_at(object),
             author: author(object),
@@ -52,6 +54,7 @@ impl Cases {
     pub async fn of_record(ctx: &Context, object: &OffboardingRecord) -> Self {
         Self {
             each: vec![Case::of_record(ctx, object).await],
+            namespace: object.spec.request.namespace.clone(),
             request_uid: object.spec.request.uid.clone(),
             created_at: Timestamp::UNIX_EPOCH,
             author: None,
@@ -79,7 +82,7 @@ impl Cases {
     }
 
     fn approvals(&self, ctx: &Context) -> ApprovalsSeen {
-        ctx.consents.about(&self.request_uid)
+        ctx.consents.about(&self.namespace, &self.request_uid)
     }
 
     /// Everything that is decided by.
@@ -105,14 +108,17 @@ impl Cases {
         unchanged
     }
 
-    /// Whoever waits for a budget keeps a place; whose place becomes free lets the next one go on.
-    pub fn queue(&self, ctx: &Context, object: &CustomerOffboarding, decisions: &Decisions) {
+    /// Whoever waits for a budget keeps a place there.
+    pub fn wait_in_line(&self, ctx: &Context, object: &CustomerOffboarding, decisions: &Decisions) {
+        let now = (ctx.clock)();
         for (case, next) in self.each.iter().zip(&decisions.each) {
-            let ProviderSeen::Found(provider) = &case.provider else { continue };
-            let waits =
-                matches!(next, Next::Wait(Waiting::Budget { .. })).then(|| ObjectRef::from_obj(object));
+            let (ProviderSeen::Found(provider), Next::Wait(Waiting::Budget { .. })) = (&case.provider, next)
+            else {
+                continue;
+            };
             let place = place(&self.request_uid, self.created_at, case);
-            ctx.wake(ctx.budgets.queue(&provider.account, &place, waits));
+            let request = ObjectRef::from_obj(object);
+            ctx.budgets.wait(&provider.account, provider.budget, &place, &request, now);
         }
     }
 

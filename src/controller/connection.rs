@@ -12,7 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
 use crate::{
-    api::{Limits, ProviderReason},
+    api::{Limits, OffboardingProviderSpec, ProviderReason},
     domain::{BudgetLimits, Demands, Failure, ProviderFacts},
     providers::{
         LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
@@ -316,10 +316,7 @@ fn facts_of(object: &ProviderObject, profile: &LoadedProfile, timing: Timing) ->
             max_validity: spec.approvals.max_validity.0,
             cooling_off: spec.cooling_off.0,
         },
-        budget: BudgetLimits {
-            per_hour: spec.budget.and_then(|budget| budget.per_hour).map(i32::unsigned_abs),
-            per_day: spec.budget.and_then(|budget| budget.per_day).map(i32::unsigned_abs),
-        },
+        budget: budget_of(spec),
         recheck_interval: spec.recheck_interval.0.max(Duration::from_secs(10)),
         confirmations: verify.confirmations.max(1).unsigned_abs(),
         verify_interval: verify.interval.0.max(Duration::from_millis(100)),
@@ -332,3 +329,15 @@ fn facts_of(object: &ProviderObject, profile: &LoadedProfile, timing: Timing) ->
         declared,
     }
 }
+
+/// How many deletions a provider object allows its account.
+#[must_use]
+pub fn budget_of(spec: &OffboardingProviderSpec) -> BudgetLimits {
+    BudgetLimits {
+        per_hour: spec.budget.and_then(|budget| budget.per_hour).map(i32::unsigned_abs),
+        per_day: spec.budget.and_then(|budget| budget.per_day).map(i32::unsigned_abs),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,12 @@ impl Context {
         }
     }
 
+    /// Has requests looked at again that were woken together: in whatever order they come, each holds its place in line.
+    pub fn wake_together<'a>(&self, requests: impl Iterator<Item = &'a Arc<CustomerOffboarding>> + Clone) {
+        requests.clone().for_each(|request| self.line_up(request));
+        self.wake(requests.map(|request| ObjectRef::from_obj(request.as_ref())));
+    }
+
     /// The admission policies as they were last read.
     #[must_use]
     pub fn policies(&self) -> PolicyState {
@@ -147,7 +153,7 @@ impl Context {
 
     /// Has everything looked at again that is not finished: after something that all of it waited for, the key or the lease.
     pub fn wake_all(&self) {
-        self.wake(self.requests.state().iter().map(|request| ObjectRef::from_obj(request.as_ref())));
+        self.wake_together(self.requests.state().iter());
         self.providers.wake_all();
         for record in self.records.open() {
             let _ = self.wake_records.send(record);

@@ -62,9 +62,6 @@ const SLOWLY: Duration = Duration::from_secs(300);
 /// A check that the provider did not answer is asked again after this long.
 const UNANSWERED: Duration = Duration::from_secs(30);
 
-/// Whoever came later in a queue is looked at again this often; a place that becomes free wakes the next one.
-const QUEUED: Duration = Duration::from_secs(30);
-
 /// A status that moved under us: look again soon.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -127,7 +124,6 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             | Waiting::NotBefore { until }
             | Waiting::Held { until: Some(until), .. }
             | Waiting::Budget { until: Some(until), .. } => left(*until, now),
-            Waiting::Budget { until: None, .. } => QUEUED,
             Waiting::Retry { at, .. } | Waiting::SecondLook { at } => left(*at, now),
             Waiting::Confirming { .. } => intervals.verify,
             Waiting::StillThere { until } => intervals.verify.min(left(*until, now)),
@@ -142,6 +138,8 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             | Waiting::Held { until: None, .. }
             | Waiting::HoldsUnread
             | Waiting::Approvals(_)
+            // Whoever makes room calls the next ones.
+            | Waiting::Budget { until: None, .. }
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
             | Waiting::AnotherAddress => SLOWLY,
@@ -216,8 +214,8 @@ mod tests {
                 Some(300),
             ),
             (Next::Wait(Waiting::CoolingOff { until: after(9) }), Some(9)),
-            (Next::Wait(Waiting::Budget { account: String::new(), until: Some(after(9)) }), Some(9)),
-            (Next::Wait(Waiting::Budget { account: String::new(), until: None }), Some(30)),
+            (Next::Wait(Waiting::Budget { account: None, until: Some(after(9)) }), Some(9)),
+            (Next::Wait(Waiting::Budget { account: None, until: None }), Some(300)),
             (Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound)])), Some(900)),
             (
                 Next::Stop(Blocked::Checks(vec![found(Reason::BlockersFound), found(Reason::CheckFailed)])),

@@ -9,13 +9,12 @@ use kube::{
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
-        reflector::ObjectRef,
         watcher::{self, watcher},
     },
 };
 
 use super::{context::Shared, policies, run::parsed};
-use crate::api::{CustomerHold, CustomerOffboarding, OffboardingApproval};
+use crate::api::{CustomerHold, OffboardingApproval};
 
 /// How often the policies are read, and holds are resolved again.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -48,7 +47,7 @@ async fn follow_approvals(ctx: &Shared, client: Client) {
         });
         ctx.wake(there.map(|named| named.object));
         if filled {
-            wake_all_requests(ctx);
+            ctx.wake_together(ctx.requests.state().iter());
         }
     }
 }
@@ -79,7 +78,7 @@ async fn resolve(ctx: &Shared) {
     let keys = ctx.installation.keys().await;
     ctx.holds.resolve(&ctx.api, &ctx.operator_namespace, keys.as_deref()).await;
     if ctx.holds.seen() != before {
-        wake_all_requests(ctx);
+        ctx.wake_together(ctx.requests.state().iter());
     }
 }
 
@@ -89,13 +88,8 @@ async fn follow_policies(ctx: &Shared) {
         let good = matches!(live, crate::domain::PolicyState::AsShipped { .. });
         if ctx.learn_policies(live.clone()) {
             tracing::info!(state = ?live, "admission policies");
-            wake_all_requests(ctx);
+            ctx.wake_together(ctx.requests.state().iter());
         }
         tokio::time::sleep(if good { AGAIN } else { SOON }).await;
     }
-}
-
-fn wake_all_requests(ctx: &Shared) {
-    let requests = ctx.requests.state();
-    ctx.wake(requests.iter().map(|request| ObjectRef::<CustomerOffboarding>::from_obj(request.as_ref())));
 }

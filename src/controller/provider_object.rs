@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
+use kube::{ResourceExt as _, runtime::controller::Action};
 
 use super::{
     api_server::version_of,
@@ -222,10 +222,5 @@ fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
         })
     };
     let requests = ctx.requests.state();
-    ctx.wake(
-        requests
-            .iter()
-            .filter(|request| names_it(request))
-            .map(|request| ObjectRef::from_obj(request.as_ref())),
-    );
+    ctx.wake_together(requests.iter().filter(|request| names_it(request)));
 }

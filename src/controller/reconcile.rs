@@ -9,6 +9,7 @@ use super::{
     cases::Cases,
     context::Shared,
     error::{Error, Intervals, left, wake},
+    line::Turn,
     observe::{Kept, observe},
     perform::{Performed, perform},
     save::{due_of, put, save},
@@ -34,21 +35,30 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
         return Ok(Action::await_change());
     }
     failpoint!("reconcile.start");
+    let turn = Turn::begin(&ctx, &object);
+    let done = pass(&object, &ctx).await;
+    if done.is_ok() {
+        turn.told();
+    }
+    failpoint!("reconcile.done");
+    done
+}
+
+async fn pass(object: &CustomerOffboarding, ctx: &Shared) -> Result<Action, Error> {
     let uid = object.uid().ok_or(Error::Incomplete)?;
     let plans = match Plan::of_each_target(&uid, &object.spec) {
         Ok(plans) => plans,
-        Err(invalid) => return refuse(&ctx, &object, invalid).await,
+        Err(invalid) => return refuse(ctx, object, invalid).await,
     };
     // Deleting a request withdraws it, also while a finalizer of somebody else keeps it.
     let withdrawn = object.metadata.deletion_timestamp.is_some();
     let wish = |plan: Plan| if withdrawn { Plan { wish: Wish::Withdrawn, ..plan } } else { plan };
-    let mut cases = Cases::of_request(&ctx, &object, plans.into_iter().map(wish).collect()).await?;
-    let decisions = work(&ctx, &mut cases).await?;
-    cases.queue(&ctx, &object, &decisions);
-    save(&ctx, &object, &cases, &decisions).await?;
-    failpoint!("reconcile.done");
-    Ok(with_the_owner(&ctx, &object, &cases, &decisions)
-        .unwrap_or_else(|| next_pass(&ctx, &cases, &decisions, &uid, due_of(&object))))
+    let mut cases = Cases::of_request(ctx, object, plans.into_iter().map(wish).collect()).await?;
+    let decisions = work(ctx, &mut cases).await?;
+    cases.wait_in_line(ctx, object, &decisions);
+    save(ctx, object, &cases, &decisions).await?;
+    Ok(with_the_owner(ctx, object, &cases, &decisions)
+        .unwrap_or_else(|| next_pass(ctx, &cases, &decisions, &uid, due_of(object))))
 }
 
 /// Turns until there is something to wait for. Each one looks, decides, and does one thing at most.
@@ -99,7 +109,7 @@ async fn may_be_told(ctx: &Shared, cases: &mut Cases, next: &Next) -> bool {
     !matches!(next, Next::Finished(_)) || cases.are_unchanged(ctx).await
 }
 
-/// When to come again: as soon as any of the targets needs it, or a deadline alone changes the status.
+/// When to come again: as soon as any of the targets needs it, or the time alone changes the status: a deadline, an approval's end.
 pub fn next_pass(
     ctx: &Shared,
     cases: &Cases,
@@ -124,7 +134,8 @@ pub fn next_pass(
     }
     let now = ctx.now().wall;
     let waits = cases.each.iter().zip(&decisions.each);
-    let told_anew = next_change(due, now).map(|at| left(at, now));
+    let expires = cases.each.first().and_then(|case| case.whole.approvals.next_expiry(now));
+    let told_anew = next_change(due, now).into_iter().chain(expires).map(|at| left(at, now));
     let soonest = waits
         .filter_map(|(case, next)| wake(next, intervals(&case.provider), backoff, now))
         .chain(told_anew)

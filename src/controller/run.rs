@@ -163,7 +163,8 @@ pub async fn run(
             .for_each(|_| async {});
 
     let request_stream =
-        watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()));
+        watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()))
+            .inspect_ok(lines_up(ctx.clone()));
     let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
@@ -355,9 +356,15 @@ fn gone_provider<K: kube::Resource>(ctx: Shared) -> impl Fn(&K) + Send + 'static
     }
 }
 
+/// A request that is about to be looked at holds its place from now on: many may come before a pass begins.
+fn lines_up(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
+    move |request| ctx.line_up(request)
+}
+
 /// A request that left the watch is finished or deleted; where it is deleted, its open record is worked on alone.
 fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
     move |request| {
+        ctx.left_the_line(request);
         for record in request.uid().map(|uid| ctx.records.open_of(&uid)).unwrap_or_default() {
             let _ = ctx.wake_records.send(record);
         }

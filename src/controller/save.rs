@@ -44,6 +44,7 @@ fn target_story<'a>(
     decisions: &Decisions,
 ) -> TargetStory<'a> {
     let found = decisions.plan.iter().flat_map(|plan| &plan.targets);
+    let is_found = found.into_iter().any(|(name, planned)| *name == case.plan.target && planned.is_some());
     TargetStory {
         target: &case.plan.target,
         facts,
@@ -52,7 +53,7 @@ fn target_story<'a>(
             ProviderSeen::Found(provider) => Some(&provider.declared),
             ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
         },
-        is_found: found.into_iter().any(|(name, planned)| *name == case.plan.target && planned.is_some()),
+        is_found: is_found || decisions.is_as_told,
         customer_ref: case.customer_ref.as_deref(),
         record: case.record_name.as_deref().filter(|_| matches!(facts, Facts::Mine(_))),
     }

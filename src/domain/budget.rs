@@ -21,8 +21,30 @@ pub enum BudgetSeen {
     Free,
     /// Not before this moment, as things stand; `None` where it is only after those who came first.
     Full { until: Option<Timestamp> },
+    /// The same, where the account has room, and all accounts together have not.
+    CeilingReached { until: Option<Timestamp> },
     /// Nobody knows how many were sent.
     Unread,
+}
+
+/// What an account has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetUse {
+    /// In the last 60 minutes.
+    pub hour: usize,
+    /// Today, in UTC.
+    pub day: usize,
+}
+
+impl BudgetUse {
+    /// Counts what was sent, in any order.
+    #[must_use]
+    pub fn of(sent: &[Timestamp], now: Timestamp) -> Self {
+        Self {
+            hour: in_the_last_hour(sent, now).count(),
+            day: sent.iter().filter(|at| day(**at) == day(now)).count(),
+        }
+    }
 }
 
 impl BudgetLimits {
@@ -47,8 +69,17 @@ impl BudgetLimits {
     #[must_use]
     pub fn is_exceeded(self, sent: &[Timestamp], now: Timestamp) -> bool {
         let more = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count > as_count(limit));
-        more(self.per_hour, in_the_last_hour(sent, now).count())
-            || more(self.per_day, sent.iter().filter(|at| day(**at) == day(now)).count())
+        let used = BudgetUse::of(sent, now);
+        more(self.per_hour, used.hour) || more(self.per_day, used.day)
+    }
+
+    /// How many more may be sent now: so many of those in line have the verdict `Free`.
+    #[must_use]
+    pub fn room(self, sent: &[Timestamp], now: Timestamp) -> usize {
+        let used = BudgetUse::of(sent, now);
+        let left =
+            |limit: Option<u32>, used| limit.map_or(usize::MAX, |limit| as_count(limit).saturating_sub(used));
+        left(self.per_hour, used.hour).min(left(self.per_day, used.day))
     }
 }
 
@@ -71,8 +102,7 @@ fn hour_full_until(
     let mut used: Vec<Timestamp> = in_the_last_hour(sent, now).collect();
     used.sort_unstable();
     let over = (used.len() + ahead + 1).checked_sub(as_count(limit)).filter(|over| *over > 0)?;
-    let leaves = used.get(over - 1).or(used.last());
-    Some(leaves.and_then(|at| at.saturating_add(HOUR).ok()))
+    Some(used.get(over - 1).and_then(|at| at.saturating_add(HOUR).ok()))
 }
 
 /// The first day of UTC on which it is this one's turn.
@@ -130,7 +160,7 @@ mod tests {
             ),
             (hour(2), sent(&[]), 1, None),
             (hour(2), sent(&[]), 2, Some(queued)),
-            (hour(2), sent(&["2026-11-23T11:50:00Z"]), 9, Some("2026-11-23T12:50:00Z")), // not before
+            (hour(2), sent(&["2026-11-23T11:50:00Z"]), 9, Some(queued)), // when the others go, nobody knows yet
             (day(2), sent(&["2026-11-23T00:00:00Z", "2026-11-22T23:59:59Z"]), 0, None),
             (day(1), sent(&["2026-11-23T00:00:00Z"]), 0, Some("2026-11-24T00:00:00Z")),
             (day(2), sent(&[]), 2, Some("2026-11-24T00:00:00Z")),
@@ -141,7 +171,40 @@ mod tests {
         ] {
             let moment = |until: &str| (until != queued).then(|| at(until));
             let expected = until.map_or(BudgetSeen::Free, |until| BudgetSeen::Full { until: moment(until) });
-            assert_eq!(limits.verdict(&sent, ahead, at(NOON)), expected, "{limits:?} {sent:?} {ahead} ahead");
+            let row = format!("{limits:?} {sent:?} {ahead} ahead");
+            assert_eq!(limits.verdict(&sent, ahead, at(NOON)), expected, "{row}");
+            assert_eq!(ahead < limits.room(&sent, at(NOON)), until.is_none(), "{row}");
+        }
+    }
+
+    /// Whoever waits is told a moment once, however the others before it go.
+    #[test]
+    fn the_moment_of_a_place_stays_while_the_queue_moves() {
+        let minute = |minute: i64| at("2026-11-23T00:00:00Z") + SignedDuration::from_mins(minute);
+        for (limits, most_told) in [
+            (BudgetLimits { per_hour: None, per_day: Some(3) }, 1),
+            // "After the others" first, then when.
+            (BudgetLimits { per_hour: Some(3), per_day: None }, 2),
+            (BudgetLimits { per_hour: Some(2), per_day: Some(5) }, 3),
+        ] {
+            let mut sent = Vec::new();
+            let mut line: Vec<usize> = (0..20).collect();
+            let mut told = vec![Vec::new(); line.len()];
+            for now in (0..10 * 24 * 60).map(minute) {
+                while !line.is_empty() && limits.verdict(&sent, 0, now) == BudgetSeen::Free {
+                    line.remove(0);
+                    sent.push(now);
+                }
+                for (ahead, who) in line.iter().enumerate() {
+                    let seen = limits.verdict(&sent, ahead, now);
+                    if told[*who].last() != Some(&seen) {
+                        told[*who].push(seen);
+                    }
+                }
+            }
+            assert!(line.is_empty(), "{limits:?}: {line:?} still wait");
+            let most = told.iter().map(Vec::len).max();
+            assert_eq!(most, Some(most_told), "{limits:?}: {told:#?}");
         }
     }
 

@@ -137,7 +137,10 @@ fn is_planned(story: &Story) -> bool {
                 | Waiting::Budget { .. }
         )
     );
-    asked || story.plan.is_some() || story.targets.iter().any(|target| attempt(target.facts).is_some())
+    asked
+        || story.is_as_told
+        || story.plan.is_some()
+        || story.targets.iter().any(|target| attempt(target.facts).is_some())
 }
 
 /// Somebody agreed to the plan that is told: it was made, though a hold, say, lets nobody look now.

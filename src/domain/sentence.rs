@@ -71,12 +71,13 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
         Waiting::NotBefore { until } => format!("`spec.notBefore`, {}", moment(*until)),
         Waiting::Budget { account, until: Some(until) } => {
             format!(
-                "its turn: the budget of account '{account}' is used up; the next deletion is at {}",
+                "its turn: the budget of {} is used up; the next deletion is at {}",
+                budget_of(account.as_deref()),
                 moment(*until)
             )
         }
         Waiting::Budget { account, until: None } => {
-            format!("its turn: the budget of account '{account}' is for those who came first")
+            format!("its turn: the budget of {} is for those who came first", budget_of(account.as_deref()))
         }
         Waiting::Others => {
             "the other targets: nothing is begun before all are found and nothing stands in the way"
@@ -300,7 +301,7 @@ fn end(ending: Ending, provider: &str) -> String {
         (OffboardingResult::Cancelled, _) => "cancelled; nothing more was sent".to_owned(),
         (OffboardingResult::PartiallyDone, _) => "done at some targets only; status.targets says where".to_owned(),
         (_, Reason::InvalidSpec) => {
-            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding")
+            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding")
         }
         (_, Reason::InvalidGraph) => "`dependsOn` goes in a circle, or names no target; create another CustomerOffboarding".to_owned(),
         (_, Reason::CustomerNotFound) => {
@@ -313,4 +314,11 @@ fn end(ending: Ending, provider: &str) -> String {
         (_, Reason::AttemptsExhausted) => "three attempts did not delete the customer; ask the provider, then create another request".to_owned(),
         (OffboardingResult::Failed | OffboardingResult::Recreated, _) => "failed; see the conditions".to_owned(),
     }
+}
+
+fn budget_of(account: Option<&str>) -> String {
+    account.map_or_else(
+        || "all accounts together (`--destructive-rate`)".to_owned(),
+        |account| format!("account '{account}'"),
+    )
 }

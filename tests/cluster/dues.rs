@@ -37,7 +37,7 @@ async fn a_deadline_that_has_passed_is_told_and_hurries_nothing() {
 /// Nothing else brings the operator back for minutes: it waits for approvals, and looks again every quarter of an hour.
 #[tokio::test]
 async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_before() {
-    let in_a_moment = Timestamp::from_second(Timestamp::now().as_second() + 15).unwrap();
+    let in_a_moment = Timestamp::from_second(offboarding::cli::clock().as_second() + 15).unwrap();
     let rows = [
         (in_a_moment, "DeadlineNear", ["Overdue", "True", "DeadlinePassed"]),
         (in_a_moment + WEEK, "InTime", ["Overdue", "False", "DeadlineNear"]),
@@ -59,7 +59,7 @@ async fn a_deadline_comes_near_and_passes_by_itself_and_nothing_is_written_befor
                     Ok(now["status"].clone())
                 })
                 .await;
-            assert!(Timestamp::now() > in_a_moment, "not before its time");
+            assert!(offboarding::cli::clock() > in_a_moment, "not before its time");
             assert_told(&told_anew, &[after, ["Waiting", "True", "AwaitingApproval"]]);
             assert_eq!(told_anew["waitingFor"], told["status"]["waitingFor"]);
             assert_eq!(story.deletes(Revolv3, "90017").await, 0);

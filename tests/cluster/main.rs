@@ -7,18 +7,29 @@
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
 
+mod approvals;
 mod audit;
 mod bad_input;
+mod budgets;
+mod ceiling;
 mod cluster_provider;
+mod consent;
 mod cost;
 mod crashes;
 mod dues;
 mod flags;
+mod guards;
 mod happy;
+mod inside;
 mod leaders;
 mod leak;
+mod people;
+mod races;
 mod seeds;
 mod stage;
+mod stops;
 mod story;
+mod targets;
 mod traps;
+mod waits;
 mod windows;

@@ -79,7 +79,7 @@ impl Stage {
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
         install(&plane).await?;
-        plane.accepts_requests().await?;
+        plane.stamps_requests().await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])
@@ -94,11 +94,16 @@ impl Stage {
 
     /// Starts the operator again, after it ended. Its lease is given back for it: `leaders.rs` shows how long it takes otherwise.
     pub async fn restart_operator(&self) -> Result<(), Failure> {
-        let lease = self.plane.kubectl("admin").args(["-n", "customer-offboarding", "patch", "lease"]);
-        let nobody = r#"{"spec": {"holderIdentity": null}}"#;
-        lease.args(["customer-offboarding-operator", "--type=merge", "-p", nobody]).succeed().await?;
+        self.free_the_lease().await?;
         *self.operator.lock().await = leading(&self.launch, self.scratch.path()).await?;
         Ok(())
+    }
+
+    /// Gives the lease back in the name of an operator that could not.
+    pub async fn free_the_lease(&self) -> Result<(), Failure> {
+        let lease = self.plane.kubectl("admin").args(["-n", "customer-offboarding", "patch", "lease"]);
+        let nobody = r#"{"spec": {"holderIdentity": null}}"#;
+        lease.args(["customer-offboarding-operator", "--type=merge", "-p", nobody]).succeed().await.map(drop)
     }
 
     /// Starts the operator again with more environment than before; what it wrote so far stays in its log.

@@ -112,7 +112,7 @@ async fn install(plane: &ControlPlane) -> Result<(), Failure> {
     kubectl(plane, &["apply", "--server-side", "-f", "deploy/"]).await?;
     // Once more, because this one waits until they are served.
     plane.apply_path(&PathBuf::from("crds")).await?;
-    plane.accepts_requests().await
+    plane.stamps_requests().await
 }
 
 async fn operator(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Failure> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    api::{CheckOverride, Environment, Finality, ManualStep, RequestReason},
+    api::{CheckOverride, Environment, Finality, ManualStep, ProviderKind, RequestReason},
     domain::{CheckSeen, Demands, Wish, fixtures::*},
 };
 
@@ -61,6 +61,10 @@ fn whatever_an_approver_agrees_to_is_in_the_hash_and_is_named() {
         ("request.reason", Inputs::with(|inputs| inputs.plan.reason = Some(RequestReason::Fraud))),
         ("request.acceptAbsent", Inputs::with(|inputs| inputs.plan.accept_absent = true)),
         ("provider/billing.customerRef", Inputs::with(|inputs| inputs.customer_ref = "hmac:x".to_owned())),
+        (
+            "provider/billing.providerKind",
+            Inputs::with(|inputs| inputs.provider.kind = ProviderKind::ClusterOffboardingProvider),
+        ),
         ("provider/billing.providerUid", Inputs::with(|inputs| inputs.provider.uid = "x".to_owned())),
         (
             "provider/billing.profileHash",

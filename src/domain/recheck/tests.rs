@@ -9,7 +9,7 @@ fn ordered() -> (Order, Process) {
     let mut process = Process::new(Facts::None);
     let Next::Do(Effect::Delete(order)) = process.turn(0, same()) else { panic!("the gates are open") };
     process.seen.look = Some(same());
-    (order, process)
+    (*order, process)
 }
 
 fn live(change: impl FnOnce(&mut Process)) -> Result<(), Failure> {

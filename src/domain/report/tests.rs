@@ -87,6 +87,7 @@ impl Telling {
             plan: plan.as_ref().filter(|_| self.planned),
             approved_by: self.approved_by.as_deref(),
             waived: self.waived,
+            is_as_told: false,
             due: self.due,
         };
         report(&story, 1, previous, now.wall)
@@ -135,7 +136,7 @@ fn missing(have: u32, need: u32, why: WhyMissing) -> Telling {
 }
 
 fn budget(until: Option<Timestamp>) -> Telling {
-    told(wait(Waiting::Budget { account: "acct-eu".to_owned(), until }), Facts::None).planned()
+    told(wait(Waiting::Budget { account: Some("acct-eu".to_owned()), until }), Facts::None).planned()
 }
 
 fn held(until: Option<Timestamp>) -> Telling {
@@ -165,8 +166,9 @@ fn delete() -> Next {
         demands: Demands::default(),
         approvals: Vec::new(),
         spent: BTreeSet::new(),
+        is_waived: false,
     };
-    Next::Do(Effect::Delete(order))
+    Next::Do(Effect::Delete(Box::new(order)))
 }
 
 fn limited() -> Failure {

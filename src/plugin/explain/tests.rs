@@ -75,9 +75,9 @@ every!(waits(Waiting):
     "waiting-cooling-off" Waiting::CoolingOff { .. } => Waiting::CoolingOff { until: wall(900) }, Facts::None, true;
     "waiting-not-before" Waiting::NotBefore { .. } => Waiting::NotBefore { until: wall(900) }, Facts::None, true;
     "waiting-budget" Waiting::Budget { until: Some(_), .. } =>
-        Waiting::Budget { account: "acct-eu".to_owned(), until: Some(wall(900)) }, Facts::None, true;
+        Waiting::Budget { account: Some("acct-eu".to_owned()), until: Some(wall(900)) }, Facts::None, true;
     "waiting-budget-queued" Waiting::Budget { until: None, .. } =>
-        Waiting::Budget { account: "acct-eu".to_owned(), until: None }, Facts::None, true;
+        Waiting::Budget { account: Some("acct-eu".to_owned()), until: None }, Facts::None, true;
     "waiting-others" Waiting::Others => Waiting::Others, Facts::None, true;
     "waiting-turn" Waiting::Turn { .. } => Waiting::Turn { after: vec!["crm".to_owned()] }, Facts::None, true;
     "waiting-retry" Waiting::Retry { .. } =>

@@ -1,0 +1,104 @@
+//! Who lines up for a budget: a request that may be next, from the moment that it is woken until its pass ends, or for as long as
+//! it is told to wait there.
+
+use jiff::Timestamp;
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+
+use super::{
+    budgets::Place,
+    cases::created_at,
+    connection::budget_of,
+    context::{Context, Shared},
+    provider_kinds::ProviderKey,
+};
+use crate::api::{ConditionType, CustomerOffboarding, Reason, Truth};
+
+/// A request's places while a pass works on it. When it is dropped, they are given up, and whoever may go on is woken.
+#[must_use]
+pub struct Turn {
+    ctx: Shared,
+    created_at: Timestamp,
+    request_uid: String,
+    waits: bool,
+}
+
+impl Turn {
+    /// A pass begins.
+    pub fn begin(ctx: &Shared, object: &CustomerOffboarding) -> Self {
+        ctx.line_up(object);
+        let request_uid = object.uid().unwrap_or_default();
+        Self { ctx: ctx.clone(), created_at: created_at(object), request_uid, waits: false }
+    }
+
+    /// It ended as it should: where the request was told to wait, it keeps its place.
+    pub fn told(mut self) {
+        self.waits = true;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let budgets = &self.ctx.budgets;
+        if self.waits {
+            budgets.leave_unless_it_waits(self.created_at, &self.request_uid);
+        } else {
+            budgets.leave(self.created_at, &self.request_uid);
+        }
+        self.ctx.call_the_next();
+    }
+}
+
+impl Context {
+    /// Holds a request's places: it is, or will be, woken.
+    pub fn line_up(&self, object: &CustomerOffboarding) {
+        let (Some(request_uid), Some(namespace)) = (object.uid(), object.namespace()) else { return };
+        if !may_be_next(object) {
+            return;
+        }
+        for target in &object.spec.targets {
+            let named = &target.provider_ref;
+            let key = ProviderKey::named(named.kind.unwrap_or_default(), &named.name, &namespace);
+            let Some(provider) = self.providers.get(&key).filter(|found| found.serves(&namespace)) else {
+                continue;
+            };
+            let place = Place {
+                created_at: created_at(object),
+                request_uid: request_uid.clone(),
+                target: target.name.clone(),
+            };
+            let spec = provider.spec();
+            self.budgets.line_up(&spec.account, budget_of(spec), &place, &ObjectRef::from_obj(object));
+        }
+    }
+
+    /// A request is gone: whoever waited behind it may go on.
+    pub fn left_the_line(&self, object: &CustomerOffboarding) {
+        self.budgets.leave(created_at(object), &object.uid().unwrap_or_default());
+        self.call_the_next();
+    }
+
+    /// Has the metrics show the budgets as they are now; who stands by knows nothing of them.
+    pub fn tell_budgets(&self) {
+        let leads = self.leadership.is_held();
+        self.metrics.budgets(if leads { self.budgets.figures((self.clock)()) } else { Vec::new() });
+    }
+
+    fn call_the_next(&self) {
+        self.wake(self.budgets.call((self.clock)()));
+    }
+}
+
+/// Whether it may be this request's turn, as far as its status tells: nobody has told it anything yet, or it waits for its turn, or
+/// for the provider object to be resumed. Who is wrong here loses nothing but a place in line.
+fn may_be_next(object: &CustomerOffboarding) -> bool {
+    let spec = &object.spec;
+    if spec.suspend || spec.cancel || object.is_finished() || object.metadata.deletion_timestamp.is_some() {
+        return false;
+    }
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    let waiting = conditions.into_iter().find(|told| told.type_ == ConditionType::Waiting.as_str());
+    waiting.is_none_or(|told| {
+        let for_its_turn = [Reason::BudgetQueued, Reason::ProviderSuspended];
+        told.status == Truth::True && for_its_turn.iter().any(|reason| told.reason == reason.as_str())
+    })
+}
