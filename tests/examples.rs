@@ -1,6 +1,6 @@
 //! What the README says and what lies in `examples/`, done as it stands on a real API server.
 
-#[expect(dead_code, reason = "nobody presses Ctrl-C here")]
+#[expect(dead_code, clippy::unwrap_used, reason = "a test may panic; nobody presses Ctrl-C here")]
 #[path = "plugin/pty.rs"]
 mod pty;
 
@@ -83,6 +83,7 @@ async fn every_example_is_accepted_as_it_stands() -> Result<(), Failure> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "admission goes by the clock")]
 fn valid_until_tomorrow(approval: &str) -> String {
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     let line = approval.lines().find(|line| line.contains("expiresAt:")).expect("it has an end");
@@ -191,6 +192,7 @@ impl Reader {
     }
 
     fn bash(&self, user: &str, block: &str) -> Result<Process, Failure> {
+        let block = block.replace("YOUR-TOKEN", "rv3_sandbox");
         let script = format!("cd {}\n{block}\n", self.directory.path().display());
         let script = self.directory.write("script", &script)?;
         Launch::new(user, "bash")
@@ -245,6 +247,20 @@ fn the_readme_shows_the_smallest_request_that_works() {
         readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it is shown");
     let plain = |yaml: &str| -> serde_json::Value { serde_saphyr::from_str(yaml).expect("YAML") };
     assert_eq!(plain(shown), plain(&text("examples/request.yaml")));
+}
+
+#[test]
+fn the_readme_says_who_gets_each_role() {
+    let readme = text("README.md");
+    let rows = readme.lines().filter_map(|line| line.trim_start().strip_prefix("| `offboarding-"));
+    let told: Vec<String> =
+        rows.filter_map(|row| row.split('`').next()).map(|role| format!("offboarding-{role}")).collect();
+    let personas = text("deploy/personas.yaml");
+    let shipped = personas.split("kind: ClusterRole\nmetadata: {name: ").skip(1);
+    let mut shipped: Vec<&str> = shipped.filter_map(|rest| rest.split([',', '}']).next()).collect();
+    // What reading needs is part of `view`; nothing is attested yet.
+    shipped.retain(|role| !["offboarding-view", "offboarding-attester"].contains(role));
+    assert_eq!(told, shipped.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>());
 }
 
 #[test]
