@@ -8,7 +8,6 @@ fn agreed(namespace: &str, uid: &str, is_going: bool) -> OffboardingApproval {
         "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingApproval",
         "metadata": {
             "name": uid, "namespace": namespace, "uid": uid, "creationTimestamp": "2026-11-23T12:00:00Z",
-            "finalizers": ["example.com/keeps"],
         },
         "spec": {
             "decision": "Approve", "for": [{"name": "acme", "uid": "uid-1", "planHash": "sha256:1"}],
