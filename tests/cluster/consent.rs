@@ -112,7 +112,7 @@ impl Row {
             step.is_taken(story, self.needs).await;
         }
         if !is_done {
-            story.look_again("acme", Juicyway, ID).await;
+            story.settles("acme", Juicyway, ID).await;
         }
         assert_eq!(story.deletes(Juicyway, ID).await, usize::from(is_done), "{}", self.about);
     }

@@ -106,7 +106,7 @@ async fn nothing_is_begun_anywhere_while_one_target_is_blocked_and_then_all_goes
         let status = story.reason("acme", "Unblocked", "BlockersFound").await;
         assert_eq!(status["phase"], "Blocked");
         assert_eq!(states(&status)[0], ("a-billing".to_owned(), "Blocked".to_owned()));
-        story.look_again("acme", Juicyway, HARD).await;
+        story.settles("acme", Juicyway, HARD).await;
         assert_eq!(deleted(story).await, [""; 0]);
         story.sandbox.change(Juicyway, HARD, &json!({"wallets": []})).await.unwrap();
         story.retry("acme", "empty").await;
@@ -136,7 +136,7 @@ async fn a_target_that_is_blocked_after_another_was_done_goes_on_there_and_the_o
         let status = story.reason("acme", "Unblocked", "BlockersFound").await;
         assert_eq!(status["targetsDone"], "1/2");
         let looks = story.looks(Revolv3, SOFT).await;
-        story.look_again("acme", Juicyway, HARD).await;
+        story.settles("acme", Juicyway, HARD).await;
         story.sandbox.change(Juicyway, HARD, &json!({"wallets": []})).await.unwrap();
         story.retry("acme", "empty").await;
         assert_eq!(story.finished("acme").await["result"], "Deactivated");
@@ -274,7 +274,7 @@ async fn a_waiver_is_for_one_target() {
         story.request_as("alice", "acme", Juicyway, HARD, json!({ "targets": targets })).await;
         story.reason("acme", "Unblocked", "BlockersFound").await;
         story.agree_with("carol", "acme", json!({"grants": ["Waive:a/wallets"]})).await;
-        story.look_again("acme", Juicyway, OTHER).await;
+        story.settles("acme", Juicyway, OTHER).await;
         story.reason("acme", "Unblocked", "BlockersFound").await;
         assert_eq!(deleted(story).await, [""; 0]);
         story.agree_with("carol", "acme", json!({"grants": ["Waive:b/wallets"]})).await;

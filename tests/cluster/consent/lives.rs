@@ -34,7 +34,7 @@ async fn an_approval_is_spent_on_a_conflict_and_a_new_one_is_needed() {
         let status = story.reason("acme", "Approved", "Spent").await;
         let says = "0 of 1 approvals; the provider refused the deletion that an approval was for; a new one is needed";
         assert_eq!(status["waitingFor"], says);
-        story.look_again("acme", Juicyway, ID).await;
+        story.settles("acme", Juicyway, ID).await;
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
         // By the same person: it is the decision that is new.
         story.agree("bob", "acme").await;
@@ -77,11 +77,11 @@ async fn who_was_offboarded_before_is_a_decision_for_a_person_whatever_the_provi
         let status = story.reason("acme", "Unblocked", "Resurrected").await;
         assert_eq!(status["plan"]["requiredApprovals"], 1);
         assert_told(&status, &[["Approved", "False", "AwaitingApproval"], ["Ready", "False", "Blocked"]]);
-        story.look_again("acme", Juicyway, ID).await;
+        story.settles("acme", Juicyway, ID).await;
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
         // One that runs out while the call could still be made does not count.
         story.agree_with("bob", "acme", json!({"expiresAt": in_seconds(3)})).await;
-        story.look_again("acme", Juicyway, ID).await;
+        story.settles("acme", Juicyway, ID).await;
         story.reason("acme", "Unblocked", "Resurrected").await;
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
         story.agree("carol", "acme").await;
@@ -124,7 +124,7 @@ async fn an_approval_is_not_for_the_next_object_of_that_name() {
         story.request_as("alice", "acme", Juicyway, ID, json!({})).await;
         story.say("bob", &approval).await.unwrap();
         story.reason("acme", "Approved", "AwaitingApproval").await;
-        story.look_again("acme", Juicyway, ID).await;
+        story.settles("acme", Juicyway, ID).await;
         assert_eq!(story.deletes(Juicyway, ID).await, 0);
     })
     .await;
