@@ -222,11 +222,13 @@ impl Budgets {
     ) {
         let mut accounts = self.accounts();
         let own = accounts.entry(account.to_owned()).or_default().verdict(limits, place, now);
-        let (here, not_here, limits) = match own {
-            BudgetSeen::Free => (EVERY_ACCOUNT, account, self.ceiling),
-            BudgetSeen::Full { .. } | BudgetSeen::CeilingReached { .. } | BudgetSeen::Unread => {
-                (account, EVERY_ACCOUNT, limits)
-            }
+        let all = accounts.entry(EVERY_ACCOUNT.to_owned()).or_default().verdict(self.ceiling, place, now);
+        // Where there is room by now, it is called from here at once.
+        let by_the_ceiling = own == BudgetSeen::Free && (all != BudgetSeen::Free || limits.is_unlimited());
+        let (here, not_here, limits) = if by_the_ceiling {
+            (EVERY_ACCOUNT, account, self.ceiling)
+        } else {
+            (account, EVERY_ACCOUNT, limits)
         };
         let in_line = InLine { request: request.clone(), limits, waits: true };
         accounts.entry(here.to_owned()).or_default().line.insert(place.clone(), in_line);

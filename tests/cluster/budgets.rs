@@ -255,8 +255,8 @@ async fn what_it_cost(stage: &Stage, story: &Story<'_>, campaign: &Campaign) {
     let (most, all) = (writes.values().max().unwrap(), writes.values().sum::<usize>());
     let of_a_day = |uri: &str| uri.contains("spec.day");
     let lists = calls.iter().filter(|call| call.verb == "list" && of_a_day(&call.uri)).count();
-    let looks = story.sandbox.ledger(&LedgerFilter { method: Some("GET"), ..LedgerFilter::default() });
-    let looks = looks.await.unwrap();
+    let filter = LedgerFilter { method: Some("GET"), ..LedgerFilter::default() };
+    let looks = story.sandbox.ledger(&filter).await.unwrap();
     let looked_at: BTreeSet<&str> = looks.iter().filter_map(|look| look["customer"].as_str()).collect();
     println!(
         "{all} status writes, at most {most} of one request; {lists} lists of records; {} requests to the provider for {} customers",
