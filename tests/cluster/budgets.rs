@@ -161,7 +161,7 @@ async fn tally(story: &Story<'_>) -> Tally {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let api: Api<CustomerOffboarding> = Api::namespaced(story.client.clone(), story.namespace.name());
     let mut all = api.list(&Default::default()).await.unwrap().items;
-    all.sort_by_key(|request| (created(request), request.uid()));
+    all.sort_by_key(|request| (created(request), request.name_any()));
     let mut tally = Tally::default();
     for request in all {
         match waits_because(&request).as_str() {
