@@ -28,12 +28,23 @@ const EVERY_ACCOUNT: &str = "*";
 /// An intent is written, or given up, within this long after its slot was taken.
 const NOT_WRITTEN_YET: SignedDuration = SignedDuration::from_secs(60);
 
-/// Whose turn it would be: requests come in the order of their creation.
+/// Whose turn it would be: requests come in the order of their creation, and by name within the second that the API server tells:
+/// that is how a folder is applied, and what was told before the others arrived stays true.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub created_at: Timestamp,
+    pub name: String,
+    pub namespace: String,
     pub request_uid: String,
+    /// Empty for the request as a whole: before its first target.
     pub target: String,
+}
+
+impl Place {
+    /// Whether both are the same request's.
+    fn is_beside(&self, other: &Place) -> bool {
+        self.created_at == other.created_at && self.request_uid == other.request_uid
+    }
 }
 
 /// Whoever holds a place.
@@ -100,12 +111,8 @@ impl Account {
     }
 
     /// All places of a request, or those where it was not told to wait.
-    fn leave(&mut self, created_at: Timestamp, request_uid: &str, but_where_it_waits: bool) {
-        let first = Place { created_at, request_uid: request_uid.to_owned(), target: String::new() };
-        let its_own = self
-            .line
-            .range(first..)
-            .take_while(|(place, _)| place.created_at == created_at && place.request_uid == request_uid);
+    fn leave(&mut self, request: &Place, but_where_it_waits: bool) {
+        let its_own = self.line.range(request.clone()..).take_while(|(place, _)| place.is_beside(request));
         let leaves = its_own.filter(|(_, in_line)| !(but_where_it_waits && in_line.waits));
         for place in leaves.map(|(place, _)| place.clone()).collect::<Vec<_>>() {
             self.line.remove(&place);
@@ -222,11 +229,13 @@ impl Budgets {
     ) {
         let mut accounts = self.accounts();
         let own = accounts.entry(account.to_owned()).or_default().verdict(limits, place, now);
-        let (here, not_here, limits) = match own {
-            BudgetSeen::Free => (EVERY_ACCOUNT, account, self.ceiling),
-            BudgetSeen::Full { .. } | BudgetSeen::CeilingReached { .. } | BudgetSeen::Unread => {
-                (account, EVERY_ACCOUNT, limits)
-            }
+        let all = accounts.entry(EVERY_ACCOUNT.to_owned()).or_default().verdict(self.ceiling, place, now);
+        // Where there is room by now, it is called from here at once.
+        let by_the_ceiling = own == BudgetSeen::Free && (all != BudgetSeen::Free || limits.is_unlimited());
+        let (here, not_here, limits) = if by_the_ceiling {
+            (EVERY_ACCOUNT, account, self.ceiling)
+        } else {
+            (account, EVERY_ACCOUNT, limits)
         };
         let in_line = InLine { request: request.clone(), limits, waits: true };
         accounts.entry(here.to_owned()).or_default().line.insert(place.clone(), in_line);
@@ -234,13 +243,13 @@ impl Budgets {
     }
 
     /// A pass ended, and where its request was not told to wait, it gives its places up.
-    pub fn leave_unless_it_waits(&self, created_at: Timestamp, request_uid: &str) {
-        self.accounts().values_mut().for_each(|account| account.leave(created_at, request_uid, true));
+    pub fn leave_unless_it_waits(&self, request: &Place) {
+        self.accounts().values_mut().for_each(|account| account.leave(request, true));
     }
 
     /// A request is gone, or its pass failed: it gives all its places up.
-    pub fn leave(&self, created_at: Timestamp, request_uid: &str) {
-        self.accounts().values_mut().for_each(|account| account.leave(created_at, request_uid, false));
+    pub fn leave(&self, request: &Place) {
+        self.accounts().values_mut().for_each(|account| account.leave(request, false));
     }
 
     /// Those who were told to wait and need not any more: to be woken. Each is given once.

@@ -5,7 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
-use super::{budgets::Place, case::Case, context::Context, error::Error};
+use super::{
+    budgets::Place,
+    case::{Case, Origin},
+    context::Context,
+    error::Error,
+};
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord, REQUESTED_BY_ANNOTATION, RETRY_ANNOTATION},
     domain::{
@@ -76,7 +81,7 @@ impl Cases {
             case.whole = whole.clone();
             let ProviderSeen::Found(provider) = &case.provider else { continue };
             case.hold = holds.on(case.customer_ref.as_deref(), &provider.object_name(), now);
-            let place = place(&self.request_uid, self.created_at, case);
+            let place = place(self.created_at, case);
             case.budget = ctx.budgets.seen(&provider.account, provider.budget, &place, now).await;
         }
     }
@@ -116,7 +121,7 @@ impl Cases {
             else {
                 continue;
             };
-            let place = place(&self.request_uid, self.created_at, case);
+            let place = place(self.created_at, case);
             let request = ObjectRef::from_obj(object);
             ctx.budgets.wait(&provider.account, provider.budget, &place, &request, now);
         }
@@ -141,10 +146,11 @@ impl Cases {
     }
 }
 
-/// A target's place in the queue of its account.
+/// A target's place in the line of its account.
 #[must_use]
-pub fn place(request_uid: &str, created_at: Timestamp, case: &Case) -> Place {
-    Place { created_at, request_uid: request_uid.to_owned(), target: case.plan.target.clone() }
+pub fn place(created_at: Timestamp, case: &Case) -> Place {
+    let Origin { namespace, name, uid } = case.origin.clone();
+    Place { created_at, name, namespace, request_uid: uid, target: case.plan.target.clone() }
 }
 
 /// When a request was created.

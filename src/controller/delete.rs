@@ -138,7 +138,7 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
         request: case.record_request()?,
         provider: case.record_provider()?,
         record_name: case.record_name.clone()?,
-        place: cases::place(&case.origin.uid, case.whole.created_at, case),
+        place: cases::place(case.whole.created_at, case),
         whole: case.whole.clone(),
         stored: match &case.stored {
             Stored::Read(stored) => Some(stored.as_ref().clone()),

@@ -1,7 +1,6 @@
 //! Who lines up for a budget: a request that may be next, from the moment that it is woken until its pass ends, or for as long as
 //! it is told to wait there.
 
-use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
@@ -17,8 +16,7 @@ use crate::api::{ConditionType, CustomerOffboarding, Reason, Truth};
 #[must_use]
 pub struct Turn {
     ctx: Shared,
-    created_at: Timestamp,
-    request_uid: String,
+    request: Place,
     waits: bool,
 }
 
@@ -26,8 +24,7 @@ impl Turn {
     /// A pass begins.
     pub fn begin(ctx: &Shared, object: &CustomerOffboarding) -> Self {
         ctx.line_up(object);
-        let request_uid = object.uid().unwrap_or_default();
-        Self { ctx: ctx.clone(), created_at: created_at(object), request_uid, waits: false }
+        Self { ctx: ctx.clone(), request: place_of(object), waits: false }
     }
 
     /// It ended as it should: where the request was told to wait, it keeps its place.
@@ -40,9 +37,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let budgets = &self.ctx.budgets;
         if self.waits {
-            budgets.leave_unless_it_waits(self.created_at, &self.request_uid);
+            budgets.leave_unless_it_waits(&self.request);
         } else {
-            budgets.leave(self.created_at, &self.request_uid);
+            budgets.leave(&self.request);
         }
         self.ctx.call_the_next();
     }
@@ -51,21 +48,14 @@ impl Drop for Turn {
 impl Context {
     /// Holds a request's places: it is, or will be, woken.
     pub fn line_up(&self, object: &CustomerOffboarding) {
-        let (Some(request_uid), Some(namespace)) = (object.uid(), object.namespace()) else { return };
-        if !may_be_next(object) {
-            return;
-        }
+        let Some(namespace) = object.namespace().filter(|_| may_be_next(object)) else { return };
         for target in &object.spec.targets {
             let named = &target.provider_ref;
             let key = ProviderKey::named(named.kind.unwrap_or_default(), &named.name, &namespace);
             let Some(provider) = self.providers.get(&key).filter(|found| found.serves(&namespace)) else {
                 continue;
             };
-            let place = Place {
-                created_at: created_at(object),
-                request_uid: request_uid.clone(),
-                target: target.name.clone(),
-            };
+            let place = Place { target: target.name.clone(), ..place_of(object) };
             let spec = provider.spec();
             self.budgets.line_up(&spec.account, budget_of(spec), &place, &ObjectRef::from_obj(object));
         }
@@ -73,7 +63,7 @@ impl Context {
 
     /// A request is gone: whoever waited behind it may go on.
     pub fn left_the_line(&self, object: &CustomerOffboarding) {
-        self.budgets.leave(created_at(object), &object.uid().unwrap_or_default());
+        self.budgets.leave(&place_of(object));
         self.call_the_next();
     }
 
@@ -85,6 +75,16 @@ impl Context {
 
     fn call_the_next(&self) {
         self.wake(self.budgets.call((self.clock)()));
+    }
+}
+
+fn place_of(object: &CustomerOffboarding) -> Place {
+    Place {
+        created_at: created_at(object),
+        name: object.name_any(),
+        namespace: object.namespace().unwrap_or_default(),
+        request_uid: object.uid().unwrap_or_default(),
+        target: String::new(),
     }
 }
 

@@ -28,12 +28,12 @@ async fn of_many_requests_that_wait_only_the_approved_one_is_looked_at() {
         json!({"limits": {"default": {"requestsPerMinute": 60_000, "burst": 1000, "maxInFlight": 16}}});
     story.provider(Juicyway, json!({"approvals": approvals, "customProfile": fast})).await;
     story.provider_reason(Juicyway, "Ready", "ProbeSucceeded").await;
+    each(requests, async |n| story.sandbox.seed(Juicyway, &format!("cus_{n}"), &json!({})).await.unwrap())
+        .await;
+    // A young API server reads the definitions for its admission policies now and then, and refuses meanwhile.
+    stage.plane.accepts_requests().await.unwrap();
     let begun = Instant::now();
-    stream::iter(0..requests)
-        .for_each_concurrent(24, async |n| {
-            story.sandbox.seed(Juicyway, &format!("cus_{n}"), &json!({})).await.unwrap();
-            story.request(&format!("waits-{n:05}"), Juicyway, &format!("cus_{n}")).await;
-        })
+    each(requests, async |n| story.request(&format!("waits-{n:05}"), Juicyway, &format!("cus_{n}")).await)
         .await;
     println!("{requests} requests made in {:.1?}", begun.elapsed());
     eventually(soon, "all wait to be approved", || async {
@@ -71,6 +71,10 @@ async fn of_many_requests_that_wait_only_the_approved_one_is_looked_at() {
     );
     assert!(ledger(&story).await - ledger_before <= asked, "nobody else is asked for");
     story.judged().await;
+}
+
+async fn each(count: usize, act: impl AsyncFn(usize)) {
+    stream::iter(0..count).for_each_concurrent(24, |n| act(n)).await;
 }
 
 async fn waiting(story: &Story<'_>) -> usize {

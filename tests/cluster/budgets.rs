@@ -161,7 +161,7 @@ async fn tally(story: &Story<'_>) -> Tally {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let api: Api<CustomerOffboarding> = Api::namespaced(story.client.clone(), story.namespace.name());
     let mut all = api.list(&Default::default()).await.unwrap().items;
-    all.sort_by_key(|request| (created(request), request.uid()));
+    all.sort_by_key(|request| (created(request), request.name_any()));
     let mut tally = Tally::default();
     for request in all {
         match waits_because(&request).as_str() {
@@ -255,8 +255,8 @@ async fn what_it_cost(stage: &Stage, story: &Story<'_>, campaign: &Campaign) {
     let (most, all) = (writes.values().max().unwrap(), writes.values().sum::<usize>());
     let of_a_day = |uri: &str| uri.contains("spec.day");
     let lists = calls.iter().filter(|call| call.verb == "list" && of_a_day(&call.uri)).count();
-    let reads = LedgerFilter { method: Some("GET"), ..LedgerFilter::default() };
-    let looks = story.sandbox.ledger(&reads).await.unwrap();
+    let filter = LedgerFilter { method: Some("GET"), ..LedgerFilter::default() };
+    let looks = story.sandbox.ledger(&filter).await.unwrap();
     let looked_at: BTreeSet<&str> = looks.iter().filter_map(|look| look["customer"].as_str()).collect();
     println!(
         "{all} status writes, at most {most} of one request; {lists} lists of records; {} requests to the provider for {} customers",
