@@ -18,7 +18,7 @@ TEST := $(CARGO) test --locked --workspace
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: programs ## Offboard seven customers on a real API server, see the story, and check how it ended (2 minutes).
+demo: programs ## Offboard nine requests on a real API server, see the story, and check how it ended (2 minutes).
 	@$(TARGET_DIR)/debug/examples/demo
 
 demo-keep: programs ## The same, and leave everything running to try things on, until Ctrl-C.

@@ -46,6 +46,8 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(self.spec.customer.id) || type(self.spec.customer.id) != string || (self.metadata.name != self.spec.customer.id.lowerAscii() && (self.spec.customer.id.size() < 6 || !self.metadata.name.contains(self.spec.customer.id.lowerAscii())))")
         .message("metadata.name must not contain the customer id: names appear in logs and events"),
+    validation = Rule::new("self.spec.targets.all(target, !has(target.customer) || !has(target.customer.id) || type(target.customer.id) != string || (self.metadata.name != target.customer.id.lowerAscii() && (target.customer.id.size() < 6 || !self.metadata.name.contains(target.customer.id.lowerAscii()))))")
+        .message("metadata.name must not contain the customer id of a target: names appear in logs and events"),
     validation = not_earlier_once_approved()
 )]
 #[serde(rename_all = "camelCase")]
@@ -330,6 +332,14 @@ pub struct PlannedTarget {
     /// The target's name.
     #[schemars(length(max = 63))]
     pub name: String,
+    /// The provider object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// What is asked for: `Soft` or `Hard`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<super::Word>")]
+    pub mode: Option<Mode>,
     /// The call, for example `DELETE /customers/{customer.id}`.
     #[schemars(length(max = 600))]
     pub operation: String,

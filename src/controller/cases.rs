@@ -22,6 +22,7 @@ use crate::{
 /// A request's targets, by name.
 pub struct Cases {
     pub each: Vec<Case>,
+    namespace: String,
     request_uid: String,
     created_at: Timestamp,
     author: Option<String>,
@@ -44,6 +45,7 @@ impl Cases {
         }
         let mut cases = Self {
             each,
+            namespace: object.namespace().ok_or(Error::Incomplete)?,
             request_uid: object.uid().ok_or(Error::Incomplete)?,
             created_at: created_at(object),
             author: author(object),
@@ -57,6 +59,7 @@ impl Cases {
     pub async fn of_record(ctx: &Context, object: &OffboardingRecord) -> Self {
         Self {
             each: vec![Case::of_record(ctx, object).await],
+            namespace: object.spec.request.namespace.clone(),
             request_uid: object.spec.request.uid.clone(),
             created_at: Timestamp::UNIX_EPOCH,
             author: None,
@@ -84,7 +87,7 @@ impl Cases {
     }
 
     fn approvals(&self, ctx: &Context) -> ApprovalsSeen {
-        ctx.consents.about(&self.request_uid)
+        ctx.consents.about(&self.namespace, &self.request_uid)
     }
 
     /// Everything that is decided by.

@@ -338,3 +338,6 @@ pub fn budget_of(spec: &OffboardingProviderSpec) -> BudgetLimits {
         per_day: spec.budget.and_then(|budget| budget.per_day).map(i32::unsigned_abs),
     }
 }
+
+#[cfg(test)]
+mod tests;

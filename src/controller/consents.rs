@@ -21,8 +21,8 @@ pub struct Consents(Mutex<Known>);
 struct Known {
     /// Set once the watch has shown what there is.
     filled: bool,
-    /// What was said about a request, by its uid.
-    about: HashMap<String, Vec<Approval>>,
+    /// What was said about a request, by its namespace and uid: what is said in another namespace was allowed by other rights.
+    about: HashMap<(String, String), Vec<Approval>>,
     /// Which requests an approval names, by its own uid: so that it can be forgotten.
     names: HashMap<String, Vec<Named>>,
     /// What a watch that begins again has shown so far.
@@ -37,14 +37,15 @@ pub struct Named {
 }
 
 impl Consents {
-    /// What the watch knows about a request.
+    /// What the watch knows about a request: what was said in its own namespace.
     #[must_use]
-    pub fn about(&self, request_uid: &str) -> ApprovalsSeen {
+    pub fn about(&self, namespace: &str, request_uid: &str) -> ApprovalsSeen {
         let known = self.known();
         if !known.filled {
             return ApprovalsSeen::Unread;
         }
-        ApprovalsSeen::Seen(known.about.get(request_uid).cloned().unwrap_or_default())
+        let key = (namespace.to_owned(), request_uid.to_owned());
+        ApprovalsSeen::Seen(known.about.get(&key).cloned().unwrap_or_default())
     }
 
     /// Takes an event of the watch in; gives the requests that it is about.
@@ -80,6 +81,9 @@ impl Consents {
 impl Known {
     fn learn(&mut self, object: &OffboardingApproval) -> Vec<Named> {
         let uid = object.uid().unwrap_or_default();
+        if object.metadata.deletion_timestamp.is_some() {
+            return self.forget(&uid); // withdrawn, also while somebody's finalizer keeps it
+        }
         if let Some(known) = self.names.get(&uid) {
             return known.clone(); // it never changes
         }
@@ -87,7 +91,7 @@ impl Known {
         let mut named = Vec::new();
         for item in &object.spec.items {
             let Some(approval) = said(object, item) else { continue };
-            self.about.entry(item.uid.clone()).or_default().push(approval);
+            self.about.entry((namespace.clone(), item.uid.clone())).or_default().push(approval);
             named
                 .push(Named { uid: item.uid.clone(), object: ObjectRef::new(&item.name).within(&namespace) });
         }
@@ -97,11 +101,12 @@ impl Known {
 
     fn forget(&mut self, uid: &str) -> Vec<Named> {
         let named = self.names.remove(uid).unwrap_or_default();
-        for Named { uid: request, .. } in &named {
-            if let Some(said) = self.about.get_mut(request) {
+        for Named { uid: request, object } in &named {
+            let key = (object.namespace.clone().unwrap_or_default(), request.clone());
+            if let Some(said) = self.about.get_mut(&key) {
                 said.retain(|approval| approval.uid != uid);
                 if said.is_empty() {
-                    self.about.remove(request);
+                    self.about.remove(&key);
                 }
             }
         }
@@ -142,3 +147,6 @@ fn said(object: &OffboardingApproval, item: &ApprovedPlan) -> Option<Approval> {
         created_at: metadata.creation_timestamp.as_ref()?.0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::ResourceExt as _;
 use tokio::{
     sync::{Mutex, oneshot},
     time::Instant,
@@ -15,25 +14,19 @@ use tokio::{
 use super::{
     api_server::ApiError,
     budgets::Place,
-    case::{Case, InUse, Stored, Unsaved, credentials_of},
+    case::{Case, InUse, Stored, Unsaved},
     cases,
     connection::Connection,
-    consents,
     context::Shared,
     error::Error,
-    holds,
-    observe::look_of,
     perform::{Performed, later},
-    policies,
-    provider_kinds::ProviderKey,
-    secrets,
+    reread::Permitted,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingRecord, RecordProvider, RecordRequest},
+    api::{OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        ApprovalsSeen, BudgetSeen, Cause, CheckSeen, Class, Control, CustomerId, CustomerSeen,
-        CustomerSource, Failure, Live, Next, Observation, Order, Outcome, Plan, PolicyState, ProviderSeen,
-        Sent, Waiting, Whole, grant, nothing_changed, waits_for_budget,
+        Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent, Waiting,
+        Whole, grant, waits_for_budget,
     },
     evidence::{
         Keys,
@@ -60,24 +53,24 @@ const FRESH: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Everything that the task needs, taken out of the case.
-struct Errand {
-    ctx: Shared,
-    connection: Arc<Connection>,
-    keys: Arc<Keys>,
-    plan: Plan,
-    order: Order,
-    checks: Vec<CheckSeen>,
-    in_use: InUse,
-    customer: CustomerId,
-    customer_ref: String,
-    request: RecordRequest,
-    provider: RecordProvider,
-    record_name: String,
-    stored: Option<OffboardingRecord>,
+pub(super) struct Errand {
+    pub(super) ctx: Shared,
+    pub(super) connection: Arc<Connection>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) plan: Plan,
+    pub(super) order: Order,
+    pub(super) checks: Vec<CheckSeen>,
+    pub(super) in_use: InUse,
+    pub(super) customer: CustomerId,
+    pub(super) customer_ref: String,
+    pub(super) request: RecordRequest,
+    pub(super) provider: RecordProvider,
+    pub(super) record_name: String,
+    pub(super) stored: Option<OffboardingRecord>,
     /// Its place in the queue of the account.
-    place: Place,
+    pub(super) place: Place,
     /// What was seen of the request as a whole.
-    whole: Arc<Whole>,
+    pub(super) whole: Arc<Whole>,
 }
 
 /// What came of it.
@@ -153,13 +146,6 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
             Stored::NotRead | Stored::Unread => return None,
         },
     })
-}
-
-/// Nothing changed since the intent.
-struct Permitted {
-    captured: Captured,
-    /// When the live reads began.
-    read_at: Instant,
 }
 
 impl Errand {
@@ -287,122 +273,6 @@ impl Errand {
             approvals: self.order.approvals.clone(),
             at: (self.ctx.clock)(),
         })
-    }
-
-    /// Looks at the customer once more, then reads everything else live and at once. Anything off or unanswered: no.
-    async fn permitted(&self, reservation: &Arc<Mutex<Reservation>>) -> Result<Permitted, Failure> {
-        let provider = self.connection.reserved(reservation.clone());
-        failpoint!("relook.before");
-        let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;
-        failpoint!("relook.after");
-        let look = look_of(&self.keys, &sighting);
-        let read_at = Instant::now();
-        let ((plan, author), (provider, credential), customer, consent, budget, holds) = futures::join!(
-            self.request_now(),
-            self.provider_now(),
-            self.customer_now(),
-            self.consent_now(),
-            self.budget_now(),
-            holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys),
-        );
-        failpoint!("reread.after");
-        let now = (self.ctx.clock)();
-        let (approvals, policies) = consent;
-        let provider_name = self.connection.facts.object_name();
-        let seen = Observation {
-            key_is_good: true,
-            provider,
-            customer,
-            credential,
-            look: Some(look),
-            created_long_ago: false,
-            control: None,
-            checks: self.checks.clone(),
-            hold: holds.on(Some(&self.customer_ref), &provider_name, now),
-            budget,
-            whole: Arc::new(Whole {
-                approvals,
-                policies,
-                author,
-                told: None,
-                created_at: self.whole.created_at,
-            }),
-        };
-        let send_takes = self.ctx.timing.request_deadline;
-        let live = Live { plan: plan.as_ref(), seen: &seen, now, send_takes };
-        nothing_changed(&self.order, &self.in_use.reference, &live)?;
-        Ok(Permitted { captured: sighting.captured, read_at })
-    }
-
-    /// The request as it is now, and who asked; one that is deleted, being deleted, re-created under its name, or finished is
-    /// withdrawn.
-    async fn request_now(&self) -> (Option<Plan>, Option<String>) {
-        let found =
-            self.ctx.api.get::<CustomerOffboarding>(&self.request.namespace, &self.request.name).await;
-        let Ok(found) = found else { return (None, None) };
-        let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
-        let Some(found) = found else { return (Some(withdrawn), None) };
-        let same = found.uid().as_deref() == Some(&self.request.uid)
-            && found.metadata.deletion_timestamp.is_none()
-            && !found.is_finished();
-        if !same {
-            return (Some(withdrawn), None);
-        }
-        let plans = Plan::of_each_target(&self.request.uid, &found.spec).unwrap_or_default();
-        (plans.into_iter().find(|plan| plan.target == self.plan.target), cases::author(&found))
-    }
-
-    /// What people say now, and whether the policies prove it; asked only where somebody must agree.
-    async fn consent_now(&self) -> (ApprovalsSeen, PolicyState) {
-        if self.order.demands.required == 0 {
-            return (self.ctx.consents.about(&self.request.uid), self.ctx.policies());
-        }
-        let (approvals, policies) = futures::join!(
-            consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid),
-            policies::live(&self.ctx.api),
-        );
-        self.ctx.learn_policies(policies.clone());
-        (approvals, policies)
-    }
-
-    /// Whether the account has seen more than it may, this attempt included, by the records as they are now.
-    async fn budget_now(&self) -> BudgetSeen {
-        let facts = &self.connection.facts;
-        match self.ctx.budgets.is_exceeded(&facts.account, facts.budget, (self.ctx.clock)()).await {
-            Ok(false) => BudgetSeen::Free,
-            Ok(true) => BudgetSeen::Full { until: None },
-            Err(_) => BudgetSeen::Unread,
-        }
-    }
-
-    async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
-        let facts = &self.connection.facts;
-        let Ok(found) = ProviderKey::of(facts).read(&self.ctx.api).await else {
-            return (ProviderSeen::Found(Box::new(facts.clone())), None);
-        };
-        let Some(found) = found.filter(|found| found.serves(&self.request.namespace)) else {
-            return (ProviderSeen::NotFound, None);
-        };
-        let credential = credentials_of(&self.ctx, &found, &self.connection, &self.keys).await;
-        let seen = match self.ctx.connections.of(&found).await {
-            Ok(connection) => ProviderSeen::Found(Box::new(connection.facts.clone())),
-            Err(unusable) => ProviderSeen::Unusable(unusable.reason),
-        };
-        (seen, credential.ok().map(|in_use| in_use.reference))
-    }
-
-    /// The id as it is now: where a Secret holds it, it must still be the one that was looked at.
-    async fn customer_now(&self) -> CustomerSeen {
-        let known = CustomerSeen::Known { reference: self.customer_ref.clone() };
-        match &self.plan.customer {
-            CustomerSource::Literal(_) | CustomerSource::Sealed => known,
-            CustomerSource::Secret(from) => {
-                match secrets::customer_id(&self.ctx.api, &self.request.namespace, from).await {
-                    Ok(customer) => CustomerSeen::Known { reference: self.keys.customer_ref(&customer) },
-                    Err(_) => CustomerSeen::SecretUnavailable,
-                }
-            }
-        }
     }
 
     async fn send(

@@ -23,6 +23,7 @@ mod provider_kinds;
 mod provider_object;
 mod reconcile;
 mod records;
+mod reread;
 mod run;
 mod save;
 mod secrets;

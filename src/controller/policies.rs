@@ -129,6 +129,8 @@ fn is_in_force(spec: &Value, policy: &str) -> bool {
 ///
 /// Its creation, as long as its spec was never another (generation 1): who weakens it and mends it again leaves the creation
 /// as it was. After a change it is the last write of anybody but of the server's status, which may be later than the change.
+/// One change leaves no time behind: a field added by a client that owns nothing else, and taken away by the same one. Who may
+/// do that may also impersonate an approver.
 fn since(object: &DynamicObject) -> Option<Timestamp> {
     let created = object.metadata.creation_timestamp.as_ref()?.0;
     if object.metadata.generation == Some(1) {

@@ -109,7 +109,7 @@ async fn may_be_told(ctx: &Shared, cases: &mut Cases, next: &Next) -> bool {
     !matches!(next, Next::Finished(_)) || cases.are_unchanged(ctx).await
 }
 
-/// When to come again: as soon as any of the targets needs it, or a deadline alone changes the status.
+/// When to come again: as soon as any of the targets needs it, or the time alone changes the status: a deadline, an approval's end.
 pub fn next_pass(
     ctx: &Shared,
     cases: &Cases,
@@ -134,7 +134,8 @@ pub fn next_pass(
     }
     let now = ctx.now().wall;
     let waits = cases.each.iter().zip(&decisions.each);
-    let told_anew = next_change(due, now).map(|at| left(at, now));
+    let expires = cases.each.first().and_then(|case| case.whole.approvals.next_expiry(now));
+    let told_anew = next_change(due, now).into_iter().chain(expires).map(|at| left(at, now));
     let soonest = waits
         .filter_map(|(case, next)| wake(next, intervals(&case.provider), backoff, now))
         .chain(told_anew)

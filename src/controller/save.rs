@@ -22,11 +22,7 @@ pub async fn save(
 ) -> Result<(), Error> {
     let facts = cases.facts();
     let targets = cases.each.iter().zip(&facts).zip(&decisions.each);
-    let targets = targets.map(|((case, facts), next)| {
-        let is_found = is_found(&case.plan.target, object, decisions);
-        target_story(case, facts, next, is_found)
-    });
-    let targets = targets.collect();
+    let targets = targets.map(|((case, facts), next)| target_story(case, facts, next, decisions)).collect();
     let provider = cases.each.get(decisions.speaker).map_or("", |case| case.plan.provider.as_str());
     let story = Story { due: due_of(object), ..Story::of(decisions, targets, provider) };
     let generation = object.metadata.generation.unwrap_or_default();
@@ -41,7 +37,14 @@ pub async fn save(
     Ok(())
 }
 
-fn target_story<'a>(case: &'a Case, facts: &'a Facts, next: &'a Next, is_found: bool) -> TargetStory<'a> {
+fn target_story<'a>(
+    case: &'a Case,
+    facts: &'a Facts,
+    next: &'a Next,
+    decisions: &Decisions,
+) -> TargetStory<'a> {
+    let found = decisions.plan.iter().flat_map(|plan| &plan.targets);
+    let is_found = found.into_iter().any(|(name, planned)| *name == case.plan.target && planned.is_some());
     TargetStory {
         target: &case.plan.target,
         facts,
@@ -50,20 +53,9 @@ fn target_story<'a>(case: &'a Case, facts: &'a Facts, next: &'a Next, is_found: 
             ProviderSeen::Found(provider) => Some(&provider.declared),
             ProviderSeen::NotFound | ProviderSeen::Unusable(_) => None,
         },
-        is_found,
+        is_found: is_found || decisions.is_as_told,
         customer_ref: case.customer_ref.as_deref(),
         record: case.record_name.as_deref().filter(|_| matches!(facts, Facts::Mine(_))),
-    }
-}
-
-/// By this pass's plan; where it made none because nobody had to look, by the one that was told.
-fn is_found(target: &str, object: &CustomerOffboarding, decisions: &Decisions) -> bool {
-    match &decisions.plan {
-        Some(plan) => plan.targets.iter().any(|(name, planned)| name == target && planned.is_some()),
-        None => {
-            let told = object.status.iter().filter_map(|status| status.plan.as_ref());
-            told.flat_map(|plan| &plan.targets).any(|told| told.name == target)
-        }
     }
 }
 

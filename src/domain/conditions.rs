@@ -119,7 +119,7 @@ fn planned(story: &Story) -> Verdict {
         Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
             Verdict(Truth::False, Reason::AccountChanged, words())
         }
-        _ if is_planned(story) => {
+        _ if is_planned(story) || is_agreed_to(story) => {
             Verdict(Truth::True, Reason::PlanReady, "the customer was found and the plan is made".to_owned())
         }
         _ => Verdict(Truth::Unknown, Reason::Pending, "no plan was made".to_owned()),
@@ -137,7 +137,15 @@ fn is_planned(story: &Story) -> bool {
                 | Waiting::Budget { .. }
         )
     );
-    asked || story.plan.is_some() || story.targets.iter().any(|target| attempt(target.facts).is_some())
+    asked
+        || story.is_as_told
+        || story.plan.is_some()
+        || story.targets.iter().any(|target| attempt(target.facts).is_some())
+}
+
+/// Somebody agreed to the plan that is told: it was made, though a hold, say, lets nobody look now.
+fn is_agreed_to(story: &Story) -> bool {
+    story.approved_by.is_some_and(|people| !people.is_empty())
 }
 
 fn unblocked(story: &Story) -> Verdict {

@@ -70,6 +70,19 @@ pub enum ApprovalsSeen {
     Seen(Vec<Approval>),
 }
 
+impl ApprovalsSeen {
+    /// When the next approval expires: what is told of the others may be different then.
+    #[must_use]
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let ApprovalsSeen::Seen(approvals) = self else { return None };
+        let ends = approvals.iter().filter_map(|approval| match approval.says {
+            Says::Approve { expires_at, .. } => Some(expires_at),
+            Says::Deny => None,
+        });
+        ends.filter(|end| *end > now).min()
+    }
+}
+
 /// What the provider objects of a request demand, the strictest of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Demands {

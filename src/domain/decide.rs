@@ -269,7 +269,8 @@ impl Looked<'_> {
             Planned::new(self.plan, self.provider, self.mode, self.customer_ref, fingerprint, self.seen);
         let gated = gates::Gated { plan: self.plan, provider: self.provider, seen: self.seen };
         let order = Order::of(&planned);
-        let next = gates::pass(&gated).map_or_else(|next| next, |()| Next::Do(Effect::Delete(order)));
+        let next =
+            gates::pass(&gated).map_or_else(|next| next, |()| Next::Do(Effect::Delete(Box::new(order))));
         Decision { next, planned: Some(planned) }
     }
 

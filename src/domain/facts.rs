@@ -24,6 +24,43 @@ pub enum Facts {
     Mine(Record),
 }
 
+impl Facts {
+    /// Whether the customer was offboarded by an earlier request.
+    #[must_use]
+    pub fn was_offboarded_before(&self) -> bool {
+        match self {
+            Facts::Earlier(earlier) => earlier.counts(),
+            Facts::Mine(record) => record.closed.is_none() && record.earlier.is_some(),
+            Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
+        }
+    }
+
+    /// Whether a deletion may still follow: nothing of it is at the provider, or on its way there.
+    #[must_use]
+    pub fn may_be_begun(&self) -> bool {
+        match self {
+            Facts::None | Facts::Earlier(_) => true,
+            Facts::Mine(record) => {
+                record.closed.is_none() && record.last().is_some_and(|attempt| !attempt.may_matter())
+            }
+            Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
+        }
+    }
+
+    /// Whether a deletion is at the provider, or on its way there.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Facts::Mine(record)
+            if record.closed.is_none() && record.last().is_some_and(Attempt::may_matter))
+    }
+
+    /// Whether a deletion may have reached the provider.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        matches!(self, Facts::Mine(record) if record.attempts.iter().any(Attempt::may_have_left))
+    }
+}
+
 /// Why a record cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordProblem {

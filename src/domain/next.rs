@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Demands, Failure, Fingerprint, InvalidSpec, LookWord, Missing, Planned};
-use crate::api::{HoldType, Mode, OffboardingResult, ProviderKind, ProviderReason, Reason, UsedApproval};
+use super::{Demands, Ending, Failure, Fingerprint, InvalidSpec, LookWord, Missing, Planned};
+use crate::api::{HoldType, Mode, ProviderKind, ProviderReason, Reason, UsedApproval};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -34,7 +34,7 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Write the intent, look and read again, and if nothing changed send the destructive request, once.
-    Delete(Order),
+    Delete(Box<Order>),
     /// Write down the outcome that only this process knows.
     SaveOutcome,
     /// Close the record.
@@ -58,6 +58,8 @@ pub struct Order {
     pub approvals: Vec<UsedApproval>,
     /// Uids of approvals that do not count any more.
     pub spent: BTreeSet<String>,
+    /// Something stands in the way, and somebody agreed that it is passed over.
+    pub is_waived: bool,
 }
 
 impl Order {
@@ -73,16 +75,9 @@ impl Order {
             demands: Demands::default(),
             approvals: Vec::new(),
             spent: BTreeSet::new(),
+            is_waived: false,
         }
     }
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ending {
-    pub result: OffboardingResult,
-    /// What proves or explains it.
-    pub because: Reason,
 }
 
 /// A healthy wait.
@@ -183,54 +178,16 @@ pub enum ModeProblem {
     AlreadyInactive,
 }
 
-impl Ending {
-    /// An ending by a failure that names its reason.
-    #[must_use]
-    pub const fn failed(because: Reason) -> Self {
-        Self { result: OffboardingResult::Failed, because }
-    }
-
-    /// Whether it did not end as it was asked for, nor as somebody cancelled it.
-    #[must_use]
-    pub const fn is_failure(self) -> bool {
-        match self.result {
-            OffboardingResult::Failed | OffboardingResult::Recreated => true,
-            OffboardingResult::PartiallyDone => !matches!(self.because, Reason::Cancelled),
-            OffboardingResult::Erased
-            | OffboardingResult::ErasedWithRetention
-            | OffboardingResult::Deactivated
-            | OffboardingResult::Unverified
-            | OffboardingResult::AlreadyAbsent
-            | OffboardingResult::Cancelled => false,
-        }
-    }
-
-    /// Whether the customer is gone, as far as the provider shows it.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        match self.result {
-            OffboardingResult::Erased
-            | OffboardingResult::ErasedWithRetention
-            | OffboardingResult::Deactivated
-            | OffboardingResult::Unverified
-            | OffboardingResult::AlreadyAbsent => true,
-            OffboardingResult::Cancelled
-            | OffboardingResult::PartiallyDone
-            | OffboardingResult::Failed
-            | OffboardingResult::Recreated => false,
-        }
-    }
-
-    /// The request was withdrawn before anything was done.
-    #[must_use]
-    pub const fn cancelled() -> Self {
-        Self { result: OffboardingResult::Cancelled, because: Reason::Cancelled }
-    }
-}
-
 impl From<InvalidSpec> for Next {
-    fn from(_: InvalidSpec) -> Self {
-        Next::Finished(Ending::failed(Reason::InvalidSpec))
+    fn from(invalid: InvalidSpec) -> Self {
+        Next::Finished(Ending::failed(match invalid {
+            InvalidSpec::Graph => Reason::InvalidGraph,
+            InvalidSpec::Customer
+            | InvalidSpec::Targets
+            | InvalidSpec::SameCustomer
+            | InvalidSpec::IdPattern
+            | InvalidSpec::PersonalId => Reason::InvalidSpec,
+        }))
     }
 }
 

@@ -59,7 +59,7 @@ impl Planned {
             request_hash: format!("sha256:{}", sha256(&request(plan).to_string())),
             inputs: short_hashes(&prefix(plan), &target),
             summary: summary(plan, provider),
-            target: planned_target(plan, provider, seen),
+            target: planned_target(plan, provider, mode, seen),
             mode,
             fingerprint: fingerprint.clone(),
         }
@@ -228,10 +228,12 @@ fn summary(plan: &Plan, provider: &ProviderFacts) -> String {
     )
 }
 
-fn planned_target(plan: &Plan, provider: &ProviderFacts, seen: &Observation) -> PlannedTarget {
+fn planned_target(plan: &Plan, provider: &ProviderFacts, mode: Mode, seen: &Observation) -> PlannedTarget {
     let declared = &provider.declared;
     PlannedTarget {
         name: plan.target.clone(),
+        provider: provider.name.clone(),
+        mode: Some(mode),
         operation: declared.operation.clone(),
         account: provider.account.clone(),
         environment: provider.environment,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    BudgetSeen, Cause, Class, Consent, CustomerSeen, Failure, HoldSeen, Judged, Look, Observation, Order,
-    Plan, Planned, ProviderFacts, ProviderSeen, Wish, mode_of,
+    ApprovalsSeen, BudgetSeen, Cause, Class, Consent, CustomerSeen, Failure, HoldSeen, Judged, Look,
+    Observation, Order, Plan, Planned, PolicyState, ProviderFacts, ProviderSeen, Wish, mode_of,
+    planned::blockers,
 };
 
 /// What was read live after the intent.
@@ -55,7 +56,7 @@ pub fn nothing_changed(order: &Order, credential: &str, live: &Live) -> Result<(
     if planned.target_hash != order.target_hash || planned.request_hash != order.request_hash {
         return Err(changed(Cause::PlanChanged));
     }
-    still_agreed(order, provider, live)?;
+    still_agreed(order, plan, provider, live)?;
     match live.seen.budget {
         BudgetSeen::Free => {}
         BudgetSeen::Full { .. } | BudgetSeen::CeilingReached { .. } => {
@@ -87,8 +88,8 @@ fn still_wanted(plan: &Plan, now: Timestamp) -> Result<(), Failure> {
     }
 }
 
-/// The very approvals that the order stands on still count, and are still enough.
-fn still_agreed(order: &Order, provider: &ProviderFacts, live: &Live) -> Result<(), Failure> {
+/// The very approvals that the order stands on still count, and are still enough; what was passed over still may be.
+fn still_agreed(order: &Order, plan: &Plan, provider: &ProviderFacts, live: &Live) -> Result<(), Failure> {
     let whole = &live.seen.whole;
     let judged = Judged {
         plan_hash: &order.plan_hash,
@@ -101,12 +102,25 @@ fn still_agreed(order: &Order, provider: &ProviderFacts, live: &Live) -> Result<
         holds_for: live.send_takes,
     };
     match judged.consent() {
-        Consent::NotRequired => Ok(()),
-        Consent::Given { by, .. } if by == order.approvals => Ok(()),
+        Consent::NotRequired => still_waived(plan, &judged, live.seen),
+        Consent::Given { by, .. } if by == order.approvals => still_waived(plan, &judged, live.seen),
         Consent::Given { .. } | Consent::Missing(_) => Err(changed(Cause::ApprovalWithdrawn)),
         Consent::Denied => Err(changed(Cause::Denied)),
         Consent::PolicyMissing(_) => Err(changed(Cause::ApprovalPolicyMissing)),
         Consent::Unread => Err(unread()),
+    }
+}
+
+/// Whatever stood in the way when the order was given is still passed over by somebody who may.
+fn still_waived(plan: &Plan, judged: &Judged, seen: &Observation) -> Result<(), Failure> {
+    let blockers = blockers(seen);
+    if blockers.iter().all(|blocker| judged.waives(&plan.target, &blocker.check)) {
+        return Ok(());
+    }
+    match (judged.approvals, judged.policies) {
+        (ApprovalsSeen::Unread, _) | (_, PolicyState::Unanswered) => Err(unread()),
+        (_, PolicyState::Missing(_)) => Err(changed(Cause::ApprovalPolicyMissing)),
+        (ApprovalsSeen::Seen(_), PolicyState::AsShipped { .. }) => Err(changed(Cause::ApprovalWithdrawn)),
     }
 }
 

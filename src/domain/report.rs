@@ -34,6 +34,8 @@ pub struct Story<'a> {
     pub approved_by: Option<&'a [UsedApproval]>,
     /// Something stands in the way, and somebody agreed that it is passed over.
     pub waived: bool,
+    /// Nobody looked in this pass, because the plan that was told is still waited with.
+    pub is_as_told: bool,
     /// Until when it must be done, where it has a deadline.
     pub due: Option<Timestamp>,
 }
@@ -71,6 +73,7 @@ impl<'a> Story<'a> {
             plan: decisions.plan.as_ref(),
             approved_by: decisions.approved_by.as_deref(),
             waived: decisions.waived,
+            is_as_told: decisions.is_as_told,
             due: None,
         }
     }
@@ -312,6 +315,7 @@ pub fn refused(
         plan: None,
         approved_by: None,
         waived: false,
+        is_as_told: false,
         due,
     };
     let status = report(&story, generation, &OffboardingStatus::default(), now);

@@ -301,7 +301,7 @@ fn end(ending: Ending, provider: &str) -> String {
         (OffboardingResult::Cancelled, _) => "cancelled; nothing more was sent".to_owned(),
         (OffboardingResult::PartiallyDone, _) => "done at some targets only; status.targets says where".to_owned(),
         (_, Reason::InvalidSpec) => {
-            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding")
+            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding")
         }
         (_, Reason::InvalidGraph) => "`dependsOn` goes in a circle, or names no target; create another CustomerOffboarding".to_owned(),
         (_, Reason::CustomerNotFound) => {

@@ -14,12 +14,11 @@ use jiff::Timestamp;
 use super::{
     ApprovalsSeen, Blocked, BudgetSeen, Class, Consent, Decision, Demands, Effect, Ending, Facts, Judged,
     Memory, Moment, Next, Observation, Order, Outcome, Part, Plan, Planned, PolicyState, ProviderFacts,
-    ProviderSeen, Waiting, WholePlan,
+    ProviderSeen, Told, Waiting, WholePlan,
     decide::{alone, without_a_look},
-    mode_of, order,
-    planned::inputs_without_a_look,
+    ending::together,
 };
-use crate::api::{Mode, OffboardingResult, Reason, ShortHash, UsedApproval};
+use crate::api::UsedApproval;
 
 /// What is seen of a request as a whole; the same for each of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +45,6 @@ impl Whole {
             created_at: Timestamp::UNIX_EPOCH,
         }
     }
-}
-
-/// A plan, as the status tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    pub hash: String,
-    pub inputs: std::collections::BTreeMap<String, ShortHash>,
-    /// What stood in the way, by target and check.
-    pub blockers: Vec<(String, String)>,
 }
 
 /// One target with everything that is decided by.
@@ -84,6 +74,8 @@ pub struct Decisions {
     pub approved_by: Option<Vec<UsedApproval>>,
     /// Blockers that somebody agreed to pass over.
     pub waived: bool,
+    /// Nobody looked: the plan that the status tells is still waited with.
+    pub is_as_told: bool,
 }
 
 impl Decisions {
@@ -113,13 +105,15 @@ impl Decisions {
 /// Never; a request without targets decides nothing and waits.
 pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
     let whole = Together::new(targets, now);
-    let decided: Vec<Decision> = match whole.waits_by_what_was_told() {
-        Some(next) => targets.iter().map(|target| whole.told_or_alone(target, &next)).collect(),
-        None => targets
-            .iter()
-            .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
-            .collect(),
-    };
+    if let Some(next) = whole.waits_by_what_was_told() {
+        let decided = targets.iter().map(|target| whole.told_or_alone(target, &next)).collect();
+        let waived = whole.whole().and_then(|whole| whole.told.as_ref()).is_some_and(Told::is_waived);
+        return Decisions { is_as_told: true, waived, ..whole.fold(decided) };
+    }
+    let decided: Vec<Decision> = targets
+        .iter()
+        .map(|target| alone(target.plan, target.facts, target.seen, target.memory, now))
+        .collect();
     let found: Vec<bool> = decided.iter().map(|decision| decision.planned.is_some()).collect();
     whole.finding(&found).fold(decided)
 }
@@ -134,13 +128,13 @@ pub fn wants_looks(targets: &[Targeted], now: Moment) -> Vec<bool> {
     targets.iter().map(|target| needs_a_look(target, now)).collect()
 }
 
-fn needs_a_look(target: &Targeted, now: Moment) -> bool {
+pub(super) fn needs_a_look(target: &Targeted, now: Moment) -> bool {
     without_a_look(target.plan, target.facts, target.seen, target.memory, now).is_none()
 }
 
-struct Together<'a> {
-    targets: &'a [Targeted<'a>],
-    now: Moment,
+pub(super) struct Together<'a> {
+    pub(super) targets: &'a [Targeted<'a>],
+    pub(super) now: Moment,
     /// Somebody was offboarded before, and is there again.
     returned: bool,
 }
@@ -148,19 +142,18 @@ struct Together<'a> {
 impl<'a> Together<'a> {
     /// Before anybody looked: whoever was offboarded before may be there again.
     fn new(targets: &'a [Targeted<'a>], now: Moment) -> Self {
-        Self { targets, now, returned: targets.iter().any(|target| was_offboarded_before(target.facts)) }
+        Self { targets, now, returned: targets.iter().any(|target| target.facts.was_offboarded_before()) }
     }
 
     /// The same, where these were found.
     fn finding(self, found: &[bool]) -> Self {
-        let returned =
-            self.targets.iter().zip(found).any(|(target, found)| {
-                was_offboarded_before(target.facts) && (*found || is_begun(target.facts))
-            });
+        let returned = self.targets.iter().zip(found).any(|(target, found)| {
+            target.facts.was_offboarded_before() && (*found || target.facts.is_begun())
+        });
         Self { returned, ..self }
     }
 
-    fn whole(&self) -> Option<&Arc<Whole>> {
+    pub(super) fn whole(&self) -> Option<&Arc<Whole>> {
         self.targets.first().map(|target| &target.seen.whole)
     }
 
@@ -172,13 +165,13 @@ impl<'a> Together<'a> {
     }
 
     /// The strictest of every provider object; at least one approval for whom was offboarded before.
-    fn demands(&self) -> Demands {
+    pub(super) fn demands(&self) -> Demands {
         let demands = self.providers().fold(Demands::default(), |all, provider| all.and(provider.demands));
         if self.returned { demands.at_least_one() } else { demands }
     }
 
     /// Approvals that an attempt was refused on, where a refusal of that class needs a new decision.
-    fn spent(&self) -> BTreeSet<String> {
+    pub(super) fn spent(&self) -> BTreeSet<String> {
         let mut spent = BTreeSet::new();
         for target in self.targets {
             let Facts::Mine(record) = target.facts else { continue };
@@ -193,38 +186,12 @@ impl<'a> Together<'a> {
         spent
     }
 
-    /// While people or the clock are waited for, nothing is looked at: the plan that was told may still be the one.
-    fn waits_by_what_was_told(&self) -> Option<Next> {
-        let whole = self.whole()?;
-        let told = whole.told.as_ref()?;
-        let open: Vec<&Targeted> =
-            self.targets.iter().filter(|target| needs_a_look(target, self.now)).collect();
-        let as_told = |target: &&Targeted| {
-            target.seen.look.is_none() && may_be_begun(target.facts) && is_as_told(target, told)
-        };
-        if open.is_empty() || !open.iter().all(as_told) {
-            return None;
-        }
-        let spent = self.spent();
-        let judged = self.judged(whole, &told.hash, &spent);
-        if told.blockers.iter().any(|(target, check)| !judged.waives(target, check)) {
-            return None;
-        }
-        let plan = open.first()?.plan;
-        self.people_and_clock(plan, whole, &judged).err().or_else(|| {
-            let full = open.iter().all(|target| over_budget(target).is_some());
-            full.then(|| open.iter().find_map(|target| over_budget(target))).flatten()
-        })
-    }
-
-    fn told_or_alone(&self, target: &Targeted, told: &Next) -> Decision {
-        match without_a_look(target.plan, target.facts, target.seen, target.memory, self.now) {
-            Some(_) => alone(target.plan, target.facts, target.seen, target.memory, self.now),
-            None => Decision { next: told.clone(), planned: None },
-        }
-    }
-
-    fn judged<'b>(&self, whole: &'b Whole, hash: &'b str, spent: &'b BTreeSet<String>) -> Judged<'b> {
+    pub(super) fn judged<'b>(
+        &self,
+        whole: &'b Whole,
+        hash: &'b str,
+        spent: &'b BTreeSet<String>,
+    ) -> Judged<'b> {
         Judged {
             plan_hash: hash,
             demands: self.demands(),
@@ -238,7 +205,7 @@ impl<'a> Together<'a> {
     }
 
     /// Enough people agreed, and the time has come.
-    fn people_and_clock(
+    pub(super) fn people_and_clock(
         &self,
         plan: &Plan,
         whole: &Whole,
@@ -334,7 +301,8 @@ impl<'a> Together<'a> {
         for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
             let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
             if blockers.iter().all(|blocker| judged.waives(&target.plan.target, &blocker.check)) {
-                *next = Next::Do(Effect::Delete(Order::of(planned)));
+                let order = Order { is_waived: true, ..Order::of(planned) };
+                *next = Next::Do(Effect::Delete(Box::new(order)));
                 waived = true;
             }
         }
@@ -344,83 +312,8 @@ impl<'a> Together<'a> {
     /// Before the first deletion every target must be found, or done, and nothing may stand in its way.
     fn barrier_is_open(&self, each: &[Next]) -> bool {
         self.targets.iter().zip(each).all(|(target, next)| {
-            is_deletion(next) || matches!(next, Next::Finished(_)) || is_under_way(target.facts)
+            is_deletion(next) || matches!(next, Next::Finished(_)) || target.facts.is_under_way()
         })
-    }
-
-    /// One target fails before anything was begun: then nothing is begun. One that must come first fails: then what comes after
-    /// it is not begun.
-    fn give_up_together(&self, each: &mut [Next]) {
-        let begun = self.targets.iter().any(|target| is_begun(target.facts));
-        let failed = |next: &Next| matches!(next, Next::Finished(ending) if ending.is_failure());
-        let nothing_goes = !begun && each.iter().any(failed);
-        for index in 0..each.len() {
-            let target = &self.targets[index];
-            let lost = self.before(target.plan).into_iter().any(|name| {
-                let of_name = self.targets.iter().position(|other| other.plan.target == name);
-                of_name.is_some_and(|at| matches!(&each[at], Next::Finished(ending) if !ending.is_success()))
-            });
-            if (nothing_goes || lost)
-                && !matches!(each[index], Next::Finished(_))
-                && may_be_begun(target.facts)
-            {
-                each[index] = match target.facts {
-                    Facts::Mine(_) => Next::Do(Effect::Close(Ending::cancelled())),
-                    _ => Next::Finished(Ending::cancelled()),
-                };
-            }
-        }
-    }
-
-    fn before(&self, plan: &Plan) -> Vec<String> {
-        let plans: Vec<Plan> = self.targets.iter().map(|target| target.plan.clone()).collect();
-        let mode = |plan: &Plan| self.mode(&plan.target);
-        order::must_be_done_before(&plans, plan, mode).into_iter().map(str::to_owned).collect()
-    }
-
-    fn mode(&self, target: &str) -> Option<Mode> {
-        let of_name = self.targets.iter().find(|other| other.plan.target == target)?;
-        match (of_name.facts, &of_name.seen.provider) {
-            (Facts::Mine(record), _) => Some(record.mode),
-            (_, ProviderSeen::Found(provider)) => mode_of(of_name.plan, provider).ok(),
-            (_, ProviderSeen::NotFound | ProviderSeen::Unusable(_)) => None,
-        }
-    }
-
-    /// The first target whose turn it is and whose budget allows it; the others say what they wait for.
-    fn whose_turn_it_is(
-        &self,
-        each: &mut [Next],
-        plan: Option<&WholePlan>,
-        approvals: &[UsedApproval],
-    ) -> Option<usize> {
-        let done: Vec<bool> = each.iter().map(|next| matches!(next, Next::Finished(_))).collect();
-        let mut acts = None;
-        for index in 0..each.len() {
-            let target = &self.targets[index];
-            let waits_on: Vec<String> = self
-                .before(target.plan)
-                .into_iter()
-                .filter(|name| {
-                    !self.targets.iter().zip(&done).any(|(other, done)| *done && other.plan.target == *name)
-                })
-                .collect();
-            let Next::Do(Effect::Delete(order)) = &mut each[index] else { continue };
-            if !waits_on.is_empty() {
-                each[index] = Next::Wait(Waiting::Turn { after: waits_on });
-            } else if let Some(full) = over_budget(target) {
-                each[index] = full;
-            } else if acts.is_some() {
-                each[index] = Next::Wait(Waiting::Others);
-            } else {
-                order.plan_hash = plan.map(|plan| plan.hash.clone()).unwrap_or_default();
-                order.approvals = approvals.to_vec();
-                order.demands = self.demands();
-                order.spent = self.spent();
-                acts = Some(index);
-            }
-        }
-        acts
     }
 
     /// The request's own words: of what is done now, else of whoever needs somebody most.
@@ -442,7 +335,7 @@ impl<'a> Together<'a> {
             _ => each.get(speaker).cloned().unwrap_or(Next::Wait(Waiting::ApiServer)),
         };
         let approved_by = self.approved_by(plan.as_ref());
-        Decisions { each, acts, speaker, next, plan, approved_by, waived: false }
+        Decisions { each, acts, speaker, next, plan, approved_by, waived: false, is_as_told: false }
     }
 
     /// Who agreed: to this turn's plan, to the one that was told, or to what was begun.
@@ -450,7 +343,7 @@ impl<'a> Together<'a> {
         let whole = self.whole()?;
         let hash = plan.map(|plan| &plan.hash).or(whole.told.as_ref().map(|told| &told.hash));
         let begun = self.targets.iter().find_map(|target| match target.facts {
-            Facts::Mine(record) if !may_be_begun(target.facts) => {
+            Facts::Mine(record) if !target.facts.may_be_begun() => {
                 record.last().map(|last| last.approvals.clone())
             }
             _ => None,
@@ -466,49 +359,7 @@ impl<'a> Together<'a> {
     }
 }
 
-/// Whether the customer was offboarded by an earlier request.
-fn was_offboarded_before(facts: &Facts) -> bool {
-    match facts {
-        Facts::Earlier(earlier) => earlier.counts(),
-        Facts::Mine(record) => record.closed.is_none() && record.earlier.is_some(),
-        Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
-    }
-}
-
-/// Whether a deletion of this target may still follow: nothing of it is at the provider, or on its way there.
-fn may_be_begun(facts: &Facts) -> bool {
-    match facts {
-        Facts::None | Facts::Earlier(_) => true,
-        Facts::Mine(record) => {
-            record.closed.is_none() && record.last().is_some_and(|attempt| !attempt.may_matter())
-        }
-        Facts::Unread | Facts::Unusable(_) | Facts::Theirs => false,
-    }
-}
-
-/// Whether a deletion of this target is at the provider, or on its way there.
-fn is_under_way(facts: &Facts) -> bool {
-    matches!(facts, Facts::Mine(record) if record.closed.is_none() && record.last().is_some_and(super::Attempt::may_matter))
-}
-
-/// Whether a deletion of this target may have reached the provider.
-fn is_begun(facts: &Facts) -> bool {
-    matches!(facts, Facts::Mine(record) if record.attempts.iter().any(super::Attempt::may_have_left))
-}
-
-fn is_as_told(target: &Targeted, told: &Told) -> bool {
-    let (ProviderSeen::Found(provider), super::CustomerSeen::Known { reference }) =
-        (&target.seen.provider, &target.seen.customer)
-    else {
-        return false;
-    };
-    let Ok(mode) = mode_of(target.plan, provider) else { return false };
-    inputs_without_a_look(target.plan, provider, mode, reference)
-        .iter()
-        .all(|(name, hash)| told.inputs.get(name) == Some(hash))
-}
-
-fn over_budget(target: &Targeted) -> Option<Next> {
+pub(super) fn over_budget(target: &Targeted) -> Option<Next> {
     let ProviderSeen::Found(provider) = &target.seen.provider else { return None };
     waits_for_budget(&provider.account, target.seen.budget).map(Next::Wait)
 }
@@ -540,37 +391,6 @@ fn rank(next: &Next) -> u8 {
         Next::Wait(Waiting::Others | Waiting::Turn { .. }) => 3,
         Next::Wait(_) => 2,
         Next::Finished(_) => 4,
-    }
-}
-
-/// How several targets end together: a failure is told before a cancellation, and that before the weakest success.
-fn together(endings: &[Ending]) -> Ending {
-    if let [only] = endings {
-        return *only;
-    }
-    let any_success = endings.iter().any(|ending| ending.is_success());
-    let partly = |because| Ending { result: OffboardingResult::PartiallyDone, because };
-    if let Some(failed) = endings.iter().find(|ending| ending.is_failure()) {
-        return if any_success { partly(failed.because) } else { Ending::failed(failed.because) };
-    }
-    if endings.iter().any(|ending| ending.result == OffboardingResult::Cancelled) {
-        return if any_success { partly(Reason::Cancelled) } else { Ending::cancelled() };
-    }
-    endings.iter().copied().min_by_key(|ending| strength(ending.result)).unwrap_or(Ending::cancelled())
-}
-
-/// How much a success claims.
-fn strength(result: OffboardingResult) -> u8 {
-    match result {
-        OffboardingResult::Unverified => 0,
-        OffboardingResult::Deactivated => 1,
-        OffboardingResult::ErasedWithRetention => 2,
-        OffboardingResult::AlreadyAbsent => 3,
-        OffboardingResult::Erased => 4,
-        OffboardingResult::Cancelled
-        | OffboardingResult::PartiallyDone
-        | OffboardingResult::Failed
-        | OffboardingResult::Recreated => u8::MAX,
     }
 }
 

@@ -68,6 +68,7 @@ impl Decided {
             plan: plan.as_ref().filter(|_| self.planned),
             approved_by: self.is_agreed_to(),
             waived: false,
+            is_as_told: false,
             due: None,
         };
         report(&story, 1, &OffboardingStatus::default(), fixtures::wall(0))

@@ -33,7 +33,9 @@ impl<'a> Shared<'a> {
         });
         let secrets = Api::<Secret>::namespaced(story.client.clone(), "customer-offboarding");
         secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-        let mut spec = story.provider_spec(name, provider, json!({}));
+        // Long enough that a pass ends before the last look.
+        let lag = json!({"customProfile": {"guarantees": {"consistencyLag": "2s"}}});
+        let mut spec = story.provider_spec(name, provider, lag);
         spec["allowedNamespaces"] = serves;
         let object = json!({
             "apiVersion": "offboarding.dev/v1alpha1", "kind": "ClusterOffboardingProvider",
@@ -173,12 +175,9 @@ async fn what_was_sent_is_finished_when_request_and_permission_are_gone() {
     play("orphan", async |story| {
         let here = story.namespace.name();
         story.sandbox.seed(Revolv3, "90017", &json!({})).await.unwrap();
-        let slow = json!({"kind": "latency", "ms": 2000, "at": "afterApply"});
-        let faults = json!([{"match": {"method": "DELETE"}, "times": 1, "do": slow}]);
-        story.sandbox.set_faults(&faults).await.unwrap();
         let shared = Shared::make(story, Revolv3, json!([here])).await;
         shared.request("acme", Revolv3, "90017").await;
-        story.until_applied(Revolv3, "90017").await;
+        story.until("acme", "it waits for the last look", |status| status["phase"] == "Verifying").await;
         shared.serves(json!([])).await;
         story.delete("acme").await;
         let record = story.record_until("it is closed", |spec| spec["closed"] == true).await;

@@ -79,7 +79,7 @@ impl Stage {
         env: &[(&str, &str)],
     ) -> Result<Stage, Failure> {
         install(&plane).await?;
-        plane.accepts_requests().await?;
+        plane.stamps_requests().await?;
         let scratch = Scratch::new("operator")?;
         let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
             .args(["operator", "--admin-address", "127.0.0.1:0"])

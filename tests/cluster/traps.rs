@@ -289,7 +289,7 @@ async fn removing_the_definitions_deletes_nobody_and_hangs_nowhere() {
             kubectl.arg(crate::stage::root().join("crds")).succeed().await.unwrap();
             // They come back, and the same operator goes on.
             stage.plane.apply_path(&crate::stage::root().join("crds")).await.unwrap();
-            stage.plane.accepts_requests().await.unwrap();
+            stage.plane.stamps_requests().await.unwrap();
             story.provider(Juicyway, json!({})).await;
             story.meanwhile(Juicyway, "cus_other").await;
             assert_eq!(story.deletes(Juicyway, ID).await, 0);

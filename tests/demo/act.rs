@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{
     cast::{Part, cast},
-    ledger,
-    show::{heading, kubectl, remark, row, table},
+    ledger, people,
+    show::{heading, kubectl, kubectl_of, remark, row, table},
     stage::{Stage, seconds},
     story::{Seen, Story},
-    verdict,
+    verdict::{self, Promise},
 };
 
 /// A provider's reads may be a minute behind: a deletion is proved after that.
@@ -21,27 +21,28 @@ const SOON: Duration = Duration::from_secs(60);
 pub async fn all(stage: &Stage) -> Result<(), Failure> {
     let mut story = Story::begin(&stage.plane).await?;
     everybody_gets_as_far_as_they_can(stage, &mut story).await?;
+    let witnessed = people::decide(stage, &mut story).await?;
     the_blockers_are_cleared(stage, &mut story).await?;
     let ended = |seen: &Seen| cast().iter().all(|part| has_ended(part, seen.get(part.name)));
     let seen = story.until("every request end", LONG, ended).await;
     drop(story);
-    how_it_ended(stage, seen?).await
+    how_it_ended(stage, seen?, witnessed).await
 }
 
 async fn everybody_gets_as_far_as_they_can(stage: &Stage, story: &mut Story) -> Result<(), Failure> {
-    heading("Seven requests");
-    kubectl(&stage.plane, &["apply", "-f", "examples/demo/requests.yaml"]).await?;
+    heading("Nine requests");
+    kubectl_of(&stage.plane, "alice", &["apply", "-f", "examples/demo/requests.yaml"]).await?;
     let stopped = |seen: &Seen| cast().iter().all(|part| has_stopped(part, seen.get(part.name)));
     story.until("every request stop where it must", SOON, stopped).await?;
     println!();
     kubectl(&stage.plane, &["get", "cob"]).await?;
     for part in cast().iter().filter(|part| part.stops.is_some()) {
-        if !ledger::deletes(&stage.sandbox, part).await?.is_empty() {
+        if !ledger::is_untouched(&stage.sandbox, part).await? {
             return Err(Failure::new(format!("see '{}' wait", part.name), "the provider received a DELETE"));
         }
     }
     remark(
-        "Two went through. Five stopped and say why, and what to do: for none of these a provider received a DELETE.",
+        "Two went through. Seven stopped and say why, and what to do: for none of these a provider received a DELETE.",
     );
     Ok(())
 }
@@ -51,7 +52,7 @@ async fn the_blockers_are_cleared(stage: &Stage, story: &mut Story) -> Result<()
     change(stage, "90019", "the invoice is paid", json!({"invoices": [{"invoiceStatus": "Paid"}]})).await?;
     remark("'unpaid' looks again every 15 minutes. Told to, it looks at once:");
     let retry = "offboarding.dev/retry-requested-at=now";
-    kubectl(&stage.plane, &["annotate", "cob", "unpaid", retry]).await?;
+    kubectl_of(&stage.plane, "alice", &["annotate", "cob", "unpaid", retry]).await?;
     goes_on(story, "unpaid").await?;
 
     change(stage, "90018", "the subscription is cancelled", json!({"subscriptions": []})).await?;
@@ -66,12 +67,13 @@ async fn the_blockers_are_cleared(stage: &Stage, story: &mut Story) -> Result<()
     Ok(())
 }
 
-/// Waits until a request has left the place where it stopped, and says how long that took.
-async fn goes_on(story: &mut Story, name: &str) -> Result<(), Failure> {
+/// Waits until a deletion is sent for a request that had stopped, and says how long that took.
+pub async fn goes_on(story: &mut Story, name: &str) -> Result<(), Failure> {
     let begun = Instant::now();
-    let part = cast().into_iter().find(|part| part.name == name);
-    let part = part.ok_or_else(|| Failure::new(format!("find '{name}'"), "it is not in the cast"))?;
-    let has_gone_on = |seen: &Seen| !has_stopped(&part, seen.get(name));
+    let is_under_way = |status: &Value| {
+        ["Executing", "Verifying", "Completed"].iter().any(|phase| status["phase"] == *phase)
+    };
+    let has_gone_on = |seen: &Seen| seen.get(name).is_some_and(is_under_way);
     story.until(&format!("'{name}' go on"), SOON, has_gone_on).await?;
     remark(&format!("'{name}' went on after {}", seconds(begun)));
     Ok(())
@@ -99,11 +101,13 @@ fn has_ended(part: &Part, status: Option<&Value>) -> bool {
     status.is_some_and(|status| status["phase"] == part.ends.0)
 }
 
-async fn how_it_ended(stage: &Stage, seen: Seen) -> Result<(), Failure> {
+async fn how_it_ended(stage: &Stage, seen: Seen, witnessed: Vec<Promise>) -> Result<(), Failure> {
     heading("How it ended");
     kubectl(&stage.plane, &["get", "cob"]).await?;
     println!();
     kubectl(&stage.plane, &["get", "cobr", "-n", "customer-offboarding"]).await?;
+    println!();
+    kubectl(&stage.plane, &["get", "coba"]).await?;
     heading("Why: the conditions of each request");
     for (name, status) in &seen {
         println!("\n{name}\n{}", conditions(status));
@@ -111,7 +115,7 @@ async fn how_it_ended(stage: &Stage, seen: Seen) -> Result<(), Failure> {
     heading("What the providers received: their own ledger");
     println!("{}", ledger::shown(&stage.sandbox, &cast()).await?);
     heading("The verdict");
-    verdict::given(&stage.sandbox, &seen).await
+    verdict::given(stage, &seen, witnessed).await
 }
 
 fn conditions(status: &Value) -> String {

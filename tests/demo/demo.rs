@@ -1,9 +1,10 @@
-//! `make demo`: seven customers are offboarded on a real API server, the story is told as it happens, and the providers'
-//! own ledger has the last word. Ends with success only if everything ended as promised.
+//! `make demo`: nine requests are carried out on a real API server, people agree and hold, the story is told as it happens,
+//! and the providers' own ledger has the last word. Ends with success only if everything ended as promised.
 
 mod act;
 mod cast;
 mod ledger;
+mod people;
 mod show;
 mod stage;
 mod story;

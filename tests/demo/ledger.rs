@@ -4,25 +4,33 @@ use harness::{Failure, LedgerFilter, Sandbox};
 use serde_json::Value;
 
 use crate::{
-    cast::Part,
+    cast::{Customer, Part},
     show::{row, table},
 };
 
-/// The requests that addressed the customer of one part, oldest first.
-pub async fn of(sandbox: &Sandbox, part: &Part) -> Result<Vec<Value>, Failure> {
+/// The requests that addressed one customer, oldest first.
+pub async fn of(sandbox: &Sandbox, customer: &Customer) -> Result<Vec<Value>, Failure> {
     let filter = LedgerFilter {
-        provider: Some(part.provider),
-        customer: Some(part.customer),
+        provider: Some(customer.provider),
+        customer: Some(customer.id),
         ..LedgerFilter::default()
     };
     sandbox.ledger(&filter).await
 }
 
-/// The DELETEs among them.
-pub async fn deletes(sandbox: &Sandbox, part: &Part) -> Result<Vec<Value>, Failure> {
-    let mut entries = of(sandbox, part).await?;
-    entries.retain(|entry| entry["destructive"] == true);
-    Ok(entries)
+/// How many DELETEs each customer of a part has seen.
+pub async fn deletes(sandbox: &Sandbox, part: &Part) -> Result<Vec<usize>, Failure> {
+    let mut counts = Vec::new();
+    for customer in &part.customers {
+        let entries = of(sandbox, customer).await?;
+        counts.push(entries.iter().filter(|entry| entry["destructive"] == true).count());
+    }
+    Ok(counts)
+}
+
+/// Whether no provider received a DELETE for a part.
+pub async fn is_untouched(sandbox: &Sandbox, part: &Part) -> Result<bool, Failure> {
+    Ok(deletes(sandbox, part).await?.iter().all(|count| *count == 0))
 }
 
 /// Everything received, by request; equal requests in a row are one line with a count.
@@ -30,7 +38,9 @@ pub async fn shown(sandbox: &Sandbox, cast: &[Part]) -> Result<String, Failure> 
     let mut rows = vec![row(["FOR", "PROVIDER", "METHOD", "PATH", "STATUS", "TIMES"])];
     let all = sandbox.ledger(&LedgerFilter::default()).await?;
     for part in cast {
-        rows.extend(folded(part.name, of(sandbox, part).await?.iter()));
+        for customer in &part.customers {
+            rows.extend(folded(part.name, of(sandbox, customer).await?.iter()));
+        }
     }
     let mut others: Vec<&Value> = all.iter().filter(|entry| entry["customer"].is_null()).collect();
     others.sort_by_key(|entry| (entry["path"].to_string(), entry["status"].to_string()));

@@ -1,6 +1,10 @@
 //! How things are shown: headings, commands as they are run, tables.
 
-use harness::{ControlPlane, Failure};
+use std::path::Path;
+
+use harness::{ControlPlane, Failure, workspace_binary};
+
+pub const OPERATOR: &str = "customer-offboarding-operator";
 
 pub fn heading(text: &str) {
     println!("\n━━ {text} {}", "━".repeat(100_usize.saturating_sub(text.chars().count() + 4)));
@@ -12,12 +16,36 @@ pub fn remark(text: &str) {
 
 /// Shows a kubectl command, runs it as admin, shows what it said, and gives it.
 pub async fn kubectl(plane: &ControlPlane, args: &[&str]) -> Result<String, Failure> {
-    println!("$ kubectl {}", args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "));
+    typed("admin", args);
     let said = plane.kubectl("admin").args(args).succeed().await?;
-    if !said.trim().is_empty() {
-        println!("{}", said.trim_end());
-    }
+    print!("{said}");
     Ok(said)
+}
+
+/// The same as one of the people, with `kubectl offboarding` in the PATH. Of what is said besides the result the last part is
+/// shown: a plan that is agreed to was shown before.
+pub async fn kubectl_of(plane: &ControlPlane, user: &str, args: &[&str]) -> Result<String, Failure> {
+    typed(user, args);
+    let plugin = workspace_binary(OPERATOR, "kubectl-offboarding")?;
+    let directory = plugin.parent().unwrap_or(Path::new("/")).display().to_string();
+    let path = format!("{directory}:{}", std::env::var("PATH").unwrap_or_default());
+    let output = plane.kubectl(user).args(args).env("PATH", path).run().await?;
+    let besides = output.stderr.trim_end().rsplit("\n\n").next().unwrap_or_default().trim_start();
+    print!("{}", output.stdout);
+    if !besides.is_empty() {
+        println!("{besides}");
+    }
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(Failure::new(format!("run kubectl {} as {user}", args.join(" ")), output.status))
+    }
+}
+
+fn typed(user: &str, args: &[&str]) {
+    let command = args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
+    let prompt = if user == "admin" { "$".to_owned() } else { format!("{user}$") };
+    println!("{prompt} kubectl {command}");
 }
 
 /// As a shell wants it.

@@ -11,15 +11,25 @@ use harness::{
 
 use crate::{
     cast::cast,
-    show::{heading, kubectl, remark},
+    show::{OPERATOR, heading, kubectl, remark},
 };
 
-const OPERATOR: &str = "customer-offboarding-operator";
+/// An approval that is younger than the policies by less than 10 s does not count: they might not have been in force.
+const POLICIES_ARE_IN_FORCE: Duration = Duration::from_secs(12);
+
+/// Who may do what in the namespace: ClusterRoles of `deploy/personas.yaml`, and to whom they are bound.
+const PERSONAS: &[(&str, &[&str])] = &[
+    ("offboarding-requester", &["--group=requesters"]),
+    // In a small team who asks may agree too, but not to what they asked for.
+    ("offboarding-approver", &["--group=approvers", "--user=alice"]),
+    ("offboarding-platform", &["--group=platform"]),
+];
 
 /// Everything that runs, until it is dropped.
 pub struct Stage {
     pub plane: ControlPlane,
     pub sandbox: Sandbox,
+    installed: Instant,
     operator: Process,
     _scratch: Scratch,
 }
@@ -36,28 +46,38 @@ impl Stage {
         let sandbox = Sandbox::start().await?;
         let addresses = sandbox.addresses();
         remark(&format!("sandbox: Juicyway at {}, Revolv3 at {}", addresses.juicyway, addresses.revolv3));
-        for part in cast() {
-            if let Some(seed) = &part.seed {
-                sandbox.seed(part.provider, part.customer, seed).await?;
+        for customer in cast().iter().flat_map(|part| &part.customers) {
+            if let Some(seed) = &customer.seed {
+                sandbox.seed(customer.provider, customer.id, seed).await?;
             }
         }
         let scratch = Scratch::new("demo")?;
         install(&plane).await?;
+        let installed = Instant::now();
         let operator = operator(&plane, &scratch).await?;
+        people(&plane).await?;
         providers(&plane, &sandbox, &scratch).await?;
-        Ok(Stage { plane, sandbox, operator, _scratch: scratch })
+        Ok(Stage { plane, sandbox, installed, operator, _scratch: scratch })
+    }
+
+    /// Waits until an approval counts.
+    pub async fn approvals_count(&self) {
+        tokio::time::sleep(POLICIES_ARE_IN_FORCE.saturating_sub(self.installed.elapsed())).await;
     }
 
     /// Leaves everything as it is until Ctrl-C, and says what to do with it.
     pub async fn stay(&self) -> Result<(), Failure> {
         let kubectl = Binaries::ready(&["kubectl"]).await?.path("kubectl");
         let directory = kubectl.parent().unwrap_or(Path::new("/")).display().to_string();
+        let plugin = workspace_binary(OPERATOR, "kubectl-offboarding")?;
+        let plugin = plugin.parent().unwrap_or(Path::new("/")).display().to_string();
         heading("Everything is still running. In another terminal:");
         println!(
             "{}",
             THINGS_TO_TRY
                 .replace("${KUBECONFIG}", &self.plane.kubeconfig("admin").display().to_string())
                 .replace("${DIRECTORY}", &directory)
+                .replace("${PLUGIN}", &plugin)
                 .replace("${ADMIN}", &self.sandbox.addresses().admin)
                 .replace("${LOG}", &self.operator.log_path().display().to_string())
         );
@@ -67,10 +87,11 @@ impl Stage {
 }
 
 const THINGS_TO_TRY: &str = r#"
-export KUBECONFIG=${KUBECONFIG} PATH=${DIRECTORY}:$PATH
+export KUBECONFIG=${KUBECONFIG} PATH=${DIRECTORY}:${PLUGIN}:$PATH
 kubectl get cob -w                                              # the requests
 kubectl get offboarding -A                                      # everything of ours
-kubectl describe cob unapproved                                 # the plan that somebody would approve
+kubectl offboarding explain everywhere                          # how far it got; `plan` shows what was agreed to
+kubectl get coba,cobh                                           # who agreed; who is held
 kubectl explain cob.spec
 tail -f ${LOG}
 
@@ -91,7 +112,7 @@ async fn install(plane: &ControlPlane) -> Result<(), Failure> {
     kubectl(plane, &["apply", "--server-side", "-f", "deploy/"]).await?;
     // Once more, because this one waits until they are served.
     plane.apply_path(&PathBuf::from("crds")).await?;
-    plane.accepts_requests().await
+    plane.stamps_requests().await
 }
 
 async fn operator(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Failure> {
@@ -105,10 +126,28 @@ async fn operator(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Fa
     Ok(operator)
 }
 
-/// Namespace, credentials and provider objects: what a platform team does once.
-async fn providers(plane: &ControlPlane, sandbox: &Sandbox, scratch: &Scratch) -> Result<(), Failure> {
+/// The namespace, and who may do what in it; legal everywhere.
+async fn people(plane: &ControlPlane) -> Result<(), Failure> {
     kubectl(plane, &["create", "namespace", "demo"]).await?;
-    kubectl(plane, &["config", "set-context", "--current", "--namespace=demo"]).await?;
+    let here = ["config", "set-context", "--current", "--namespace=demo"];
+    kubectl(plane, &here).await?;
+    for user in ["alice", "bob", "erin"] {
+        plane.kubectl(user).args(here).succeed().await?;
+    }
+    for (role, subjects) in PERSONAS {
+        let role_of = format!("--clusterrole={role}");
+        let binding = ["create", "rolebinding", role, &role_of];
+        kubectl(plane, &[&binding, *subjects].concat()).await?;
+    }
+    let legal = "offboarding-legal";
+    let role_of = format!("--clusterrole={legal}");
+    kubectl(plane, &["create", "clusterrolebinding", legal, &role_of, "--group=legal"]).await?;
+    remark("alice asks, bob agrees, erin is legal");
+    Ok(())
+}
+
+/// Credentials and provider objects: what a platform team does once.
+async fn providers(plane: &ControlPlane, sandbox: &Sandbox, scratch: &Scratch) -> Result<(), Failure> {
     for (name, token) in
         [("juicyway", "test_ok"), ("juicyway-mistyped", "test_oj"), ("revolv3", "rv3_sandbox")]
     {

@@ -86,3 +86,10 @@ fn line(name: &str, status: &Value) -> String {
     let line = format!("{name:12} {:17} {:20} {}{until}", word("phase"), word("result"), word("waitingFor"));
     line.trim_end().to_owned()
 }
+
+/// A condition of a request, as last seen.
+pub fn condition<'a>(seen: &'a Seen, name: &str, type_: &str) -> &'a Value {
+    let conditions = seen.get(name).and_then(|status| status["conditions"].as_array());
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
+    found.unwrap_or(&Value::Null)
+}

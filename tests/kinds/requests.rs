@@ -87,6 +87,12 @@ async fn the_name_of_a_request_never_contains_the_id() -> Result<(), Failure> {
         (about.to_owned(), with(request(name), "customer", &format!("{{id: '{id}'}}")), due)
     });
     server.assert_answers(REQUESTS, rows).await;
+    let elsewhere = with(request("offboard-900173"), "targets.0.customer", "{id: '900173'}");
+    let answer = server.would_create(REQUESTS, &elsewhere).await;
+    assert!(
+        answer.is_err_and(|refused| refused.contains("must not contain the customer id of a target")),
+        "row 12: of a target"
+    );
     Ok(())
 }
 
@@ -100,8 +106,7 @@ async fn a_field_that_does_not_exist_yet_is_refused_and_not_ignored() -> Result<
         ("ttlAfterFinished", "24h"),
         ("namespace", "other"),
         ("request", "{deadline: '2027-01-01T00:00:00Z'}"),
-        ("targets.0.dependsOn", "[]"),
-        ("targets.0.customer", "{id: '1'}"),
+        ("targets.0.customer", "{ID: '1'}"),
         ("targets.0.providerRef.apiGroup", "offboarding.dev"),
         ("targets.0.providerRef.namespace", "other"), // R1
         ("customer.idFrom", "{secretKeyRef: {name: a, key: b, namespace: other}}"), // R1
@@ -144,10 +149,22 @@ async fn the_rest_of_a_request_is_refused_in_words_that_help() -> Result<(), Fai
             "spec.targets: Invalid value: 0: spec.targets in body should have at least 1 items",
         ),
         (
-            "two targets",
+            "two targets of one name",
             "targets",
-            "[{name: a, providerRef: {name: a}}, {name: b, providerRef: {name: b}}]",
-            "spec.targets: Too many: 2: must have at most 1 item",
+            "[{name: a, providerRef: {name: a}}, {name: a, providerRef: {name: b}}]",
+            "spec.targets[1]: Duplicate value: {\"name\":\"a\"}",
+        ),
+        (
+            "a target that waits for one that is not there",
+            "targets",
+            "[{name: a, providerRef: {name: a}, dependsOn: [b]}]",
+            "spec.targets: Invalid value: `dependsOn` must name other targets of this request",
+        ),
+        (
+            "a target that waits for itself",
+            "targets",
+            "[{name: a, providerRef: {name: a}, dependsOn: [a]}]",
+            "spec.targets: Invalid value: `dependsOn` must name other targets of this request",
         ),
         ("a target without a name", "targets.0.name", "''", label),
         ("a target with a name that is no label", "targets.0.name", "Billing_EU", label),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    api::{CheckOverride, Environment, Finality, ManualStep, RequestReason},
+    api::{CheckOverride, Environment, Finality, ManualStep, ProviderKind, RequestReason},
     domain::{CheckSeen, Demands, Wish, fixtures::*},
 };
 
@@ -61,6 +61,10 @@ fn whatever_an_approver_agrees_to_is_in_the_hash_and_is_named() {
         ("request.reason", Inputs::with(|inputs| inputs.plan.reason = Some(RequestReason::Fraud))),
         ("request.acceptAbsent", Inputs::with(|inputs| inputs.plan.accept_absent = true)),
         ("provider/billing.customerRef", Inputs::with(|inputs| inputs.customer_ref = "hmac:x".to_owned())),
+        (
+            "provider/billing.providerKind",
+            Inputs::with(|inputs| inputs.provider.kind = ProviderKind::ClusterOffboardingProvider),
+        ),
         ("provider/billing.providerUid", Inputs::with(|inputs| inputs.provider.uid = "x".to_owned())),
         (
             "provider/billing.profileHash",
@@ -148,6 +152,28 @@ fn the_hash_is_the_same_in_every_release() {
     assert!(shown.iter().all(|line| line.split(' ').nth(1).is_some_and(|hash| hash.len() == 8)));
     let sorted = json!({ "b": 1, "a": { "d": 1, "c": 2 } }).to_string();
     assert_eq!(sorted, r#"{"a":{"c":2,"d":1},"b":1}"#, "canonical JSON has its keys sorted");
+}
+
+/// `docs/plan-hash.md` names every input and nothing else, and what it makes by hand is what is made here.
+#[test]
+fn the_page_about_the_hash_is_true() {
+    let page = include_str!("../../../docs/plan-hash.md");
+    let table = page.split("| input |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    let named: Vec<&str> = table.lines().skip(2).filter_map(|row| row.split('`').nth(1)).collect();
+    let inputs = Inputs::new();
+    let plan = inputs.whole();
+    let mut sorted = named.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, plan.inputs.keys().collect::<Vec<_>>());
+
+    let lines: Vec<&str> =
+        page.split("```json\n").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap().lines().collect();
+    let [target, whole] = lines[..] else { panic!("two lines: {lines:?}") };
+    assert_eq!(format!("sha256:{}", sha256(target)), inputs.planned().target_hash);
+    assert_eq!(format!("sha256:{}", sha256(whole)), plan.hash);
+    for text in [target, whole] {
+        assert!(page.contains(&format!("`{}`", sha256(text))), "the page says what comes out: {text}");
+    }
 }
 
 #[test]

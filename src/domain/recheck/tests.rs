@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     api::{CheckOverride, HoldType, ProviderReason},
-    domain::{Effect, Facts, Next, NotPermitted, ProviderFacts, fixtures::*, grant},
+    domain::{
+        Approval, CheckSeen, CheckVerdict, Effect, Facts, Next, NotPermitted, ProviderFacts, Says, Whole,
+        fixtures::*, grant,
+    },
 };
 
 /// An order, and everything as it was when it was given.
@@ -9,7 +12,7 @@ fn ordered() -> (Order, Process) {
     let mut process = Process::new(Facts::None);
     let Next::Do(Effect::Delete(order)) = process.turn(0, same()) else { panic!("the gates are open") };
     process.seen.look = Some(same());
-    (order, process)
+    (*order, process)
 }
 
 fn live(change: impl FnOnce(&mut Process)) -> Result<(), Failure> {
@@ -130,5 +133,67 @@ fn the_permit_ends_with_the_send_deadline_and_two_seconds_before_the_lease() {
             granted,
             "{since_intent} s since the intent, {lease_left} ms of lease"
         );
+    }
+}
+
+/// An order on a customer that a check blocks, because somebody agreed that the check is passed over.
+fn waived(approvals: ApprovalsSeen, policies: PolicyState) -> Result<(), Failure> {
+    let (order, mut process) = ordered();
+    let verdict = CheckVerdict::Blocks;
+    process.seen.checks = vec![CheckSeen { name: "wallets".to_owned(), verdict }];
+    process.seen.whole = std::sync::Arc::new(Whole {
+        approvals,
+        policies,
+        author: Some("alice".to_owned()),
+        ..Whole::unread()
+    });
+    let Live { plan, seen, now, send_takes } =
+        Live { plan: Some(&process.plan), seen: &process.seen, now: wall(100), send_takes: TAKES };
+    // What the order says of the plan is what the plan is now: only the waiver is in question.
+    let ProviderSeen::Found(provider) = &process.seen.provider else { panic!("it is found") };
+    let CustomerSeen::Known { reference } = &process.seen.customer else { panic!("it is known") };
+    let planned =
+        Planned::new(&process.plan, provider, order.mode, reference, &order.fingerprint, &process.seen);
+    let order = Order {
+        plan_hash: "sha256:plan".to_owned(),
+        is_waived: true,
+        target_hash: planned.target_hash,
+        ..order
+    };
+    nothing_changed(&order, "hmac:credential", &Live { plan, seen, now, send_takes })
+}
+
+#[test]
+fn a_blocker_that_was_passed_over_is_so_only_while_the_waiver_stands() {
+    let shipped = || PolicyState::AsShipped { since: Timestamp::UNIX_EPOCH };
+    let waiver = |expires_at, check: &str| {
+        ApprovalsSeen::Seen(vec![Approval {
+            uid: "of-carol".to_owned(),
+            approver: "carol".to_owned(),
+            says: Says::Approve {
+                plan_hash: "sha256:plan".to_owned(),
+                grants: vec![format!("Waive:billing/{check}").parse().unwrap()],
+                expires_at,
+            },
+            created_at: wall(0),
+        }])
+    };
+    let (late, soon) = (wall(3_600), wall(120));
+    for (what, approvals, policies, refused) in [
+        ("it stands", waiver(late, "wallets"), shipped(), None),
+        ("withdrawn", ApprovalsSeen::Seen(Vec::new()), shipped(), Some(Cause::ApprovalWithdrawn)),
+        ("for another check", waiver(late, "invoices"), shipped(), Some(Cause::ApprovalWithdrawn)),
+        ("it ends before the call does", waiver(soon, "wallets"), shipped(), Some(Cause::ApprovalWithdrawn)),
+        ("nobody answers", ApprovalsSeen::Unread, shipped(), Some(Cause::Unread)),
+        ("nobody knows the policies", waiver(late, "wallets"), PolicyState::Unanswered, Some(Cause::Unread)),
+        (
+            "nothing proves who waived",
+            waiver(late, "wallets"),
+            PolicyState::Missing(vec!["approvals".to_owned()]),
+            Some(Cause::ApprovalPolicyMissing),
+        ),
+    ] {
+        let judged = waived(approvals, policies).map_err(|failure| failure.cause);
+        assert_eq!(judged, refused.map_or(Ok(()), |cause| Err(cause.into())), "{what}");
     }
 }

@@ -87,6 +87,7 @@ impl Telling {
             plan: plan.as_ref().filter(|_| self.planned),
             approved_by: self.approved_by.as_deref(),
             waived: self.waived,
+            is_as_told: false,
             due: self.due,
         };
         report(&story, 1, previous, now.wall)
@@ -165,8 +166,9 @@ fn delete() -> Next {
         demands: Demands::default(),
         approvals: Vec::new(),
         spent: BTreeSet::new(),
+        is_waived: false,
     };
-    Next::Do(Effect::Delete(order))
+    Next::Do(Effect::Delete(Box::new(order)))
 }
 
 fn limited() -> Failure {

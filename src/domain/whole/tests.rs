@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    api::HoldType,
+    api::{HoldType, OffboardingResult, Reason},
     domain::{
         Approval, Cause, CheckSeen, CheckVerdict, Failure, Grant, HoldSeen, Look, Says, Wish, fixtures::*,
     },
@@ -356,7 +356,7 @@ fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
     };
     for (grants, expected) in [
         (&[Grant::Delete][..], "Stop Checks"),
-        (&[waiver.clone()], "Wait Approvals"),
+        (std::slice::from_ref(&waiver), "Wait Approvals"),
         (&[waiver.clone(), Grant::Delete], "Delete"),
     ] {
         request.whole.approvals = said(grants);
@@ -417,4 +417,52 @@ fn every_input_of_every_target_is_told_by_its_name() {
     assert_eq!(plan.inputs.len(), 31);
     let kept: BTreeMap<_, _> = plan.inputs.clone().into_iter().collect();
     assert_eq!(kept.len(), 31);
+}
+
+#[test]
+fn a_pass_that_spares_the_look_tells_what_the_one_before_told() {
+    use crate::{
+        api::OffboardingStatus,
+        domain::{Story, TargetStory, report},
+    };
+    fn status(request: &Request, decisions: &Decisions, before: &OffboardingStatus) -> OffboardingStatus {
+        let found = decisions.plan.is_some() || decisions.is_as_told;
+        let targets = request.targets.iter().zip(&decisions.each).map(|(target, next)| TargetStory {
+            target: &target.plan.target,
+            facts: &target.facts,
+            next,
+            declared: Some(&target.provider.declared),
+            is_found: found,
+            customer_ref: Some("hmac:customer"),
+            record: None,
+        });
+        report(&Story::of(decisions, targets.collect(), "acme-pay"), 1, before, wall(0))
+    }
+    let full = |process: &mut Process| process.seen.budget = BudgetSeen::Full { until: None };
+    let cooling = |process: &mut Process| process.provider.demands.cooling_off = Duration::from_secs(100);
+    let before = |process: &mut Process| process.facts = Facts::Earlier(earlier(OffboardingResult::Erased));
+    let deny = |request: Request| {
+        let said = Approval { says: Says::Deny, ..approval("", Grant::Delete) };
+        Request { whole: Whole { approvals: ApprovalsSeen::Seen(vec![said]), ..request.whole }, ..request }
+    };
+    let without_policies = |request: Request| {
+        let policies = PolicyState::Missing(vec!["approvals".to_owned()]);
+        Request { whole: Whole { policies, ..request.whole }, ..request }
+    };
+    for (what, mut request) in [
+        ("approvals", request(&["a", "b"]).demanding("a", 1)),
+        ("a cooling-off time", request(&["a"]).demanding("a", 1).change("a", cooling).approved()),
+        ("a time to come", request(&["a"]).all(|process| process.plan.not_before = Some(wall(9_000)))),
+        ("a budget", request(&["a"]).all(full)),
+        ("a denial", deny(request(&["a"]).demanding("a", 1))),
+        ("a policy", without_policies(request(&["a"]).demanding("a", 1))),
+        ("somebody who was offboarded before", request(&["a"]).change("a", before)),
+    ] {
+        let decisions = request.decide(0);
+        let first = status(&request, &decisions, &OffboardingStatus::default());
+        let mut request = request.told();
+        let decisions = request.decide(1);
+        assert!(decisions.is_as_told, "{what}: nobody looks");
+        assert_eq!(status(&request, &decisions, &first), first, "{what}");
+    }
 }

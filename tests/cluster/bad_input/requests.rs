@@ -27,7 +27,7 @@ fn at_in_mode(provider: &str, mode: &str) -> Value {
     json!({"targets": [{"name": "billing", "providerRef": {"name": provider}, "mode": mode}]})
 }
 
-const IMPOSSIBLE_ID: &str = "`spec` can never be carried out at provider 'revolv3': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding";
+const IMPOSSIBLE_ID: &str = "`spec` can never be carried out at provider 'revolv3': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding";
 
 fn cases() -> Vec<Case> {
     let case = |row, name, customer, spec, told, phase, sentence| Case {
@@ -53,7 +53,7 @@ fn cases() -> Vec<Case> {
             at("personal"),
             invalid,
             "Failed",
-            "`spec` can never be carried out at provider 'personal': the id does not match its pattern, or must come from a Secret (`idFrom`); create another CustomerOffboarding",
+            "`spec` can never be carried out at provider 'personal': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding",
         ),
         case(
             14,

@@ -19,7 +19,7 @@ impl Failure {
     }
 
     /// For `map_err`: the step is known where the error is met.
-    pub(crate) fn to<E: fmt::Display>(step: impl Into<String>) -> impl FnOnce(E) -> Failure {
+    pub fn to<E: fmt::Display>(step: impl Into<String>) -> impl FnOnce(E) -> Failure {
         move |cause| Failure::new(step, cause)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{ControlPlane, Failure, Namespace, eventually::poll};
 
 /// Twelve times what it takes.
-const ACCEPTED_WITHIN: Duration = Duration::from_secs(60);
+const STAMPED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Whom a role is given to.
 #[derive(Clone, Copy, Debug)]
@@ -50,25 +50,27 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Waits until a CustomerOffboarding can be created. With `deploy/stamp-requester.yaml` the API server refuses every one for up to five
-    /// seconds after its definition came, because it reads the definitions at that pace.
+    /// Waits until a CustomerOffboarding that is created is stamped with who asked. When `deploy/stamp-requester.yaml` is in force and the
+    /// definition is new, or the API server, every one is refused for up to five seconds: it reads the definitions at that pace.
     ///
     /// # Errors
     /// With what the API server says, where it stays that way.
-    pub async fn accepts_requests(&self) -> Result<(), Failure> {
+    pub async fn stamps_requests(&self) -> Result<(), Failure> {
         let client = self.client("admin").await?;
         let request = json!({
             "apiVersion": "offboarding.dev/v1alpha1", "kind": "CustomerOffboarding", "metadata": { "name": "acme" },
             "spec": { "customer": { "id": "1" }, "targets": [{ "name": "a", "providerRef": { "name": "a" } }] },
         });
         let path = "/apis/offboarding.dev/v1alpha1/namespaces/default/customeroffboardings?dryRun=All";
-        let accepted = poll(ACCEPTED_WITHIN, async || {
+        let stamped = poll(STAMPED_WITHIN, async || {
             let body = serde_json::to_vec(&request).unwrap_or_default();
             let request = http::Request::post(path).header("content-type", "application/json").body(body);
             let request = request.map_err(|why| why.to_string())?;
-            client.request::<Value>(request).await.map(drop).map_err(|why| why.to_string())
+            let made = client.request::<Value>(request).await.map_err(|why| why.to_string())?;
+            let author = &made["metadata"]["annotations"]["offboarding.dev/requested-by"];
+            if author == "admin" { Ok(()) } else { Err(made.to_string()) }
         });
-        accepted.await.map_err(|seen| Failure::new("have a request accepted", seen.unwrap_or_default()))
+        stamped.await.map_err(|seen| Failure::new("have a request stamped", seen.unwrap_or_default()))
     }
 
     /// Gives somebody a ClusterRole, in one namespace or everywhere. Nothing happens if they have it.

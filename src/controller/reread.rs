@@ -1,0 +1,149 @@
+//! After the intent: the customer once more, then everything else live and at once. Anything off or unanswered: no.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    case::credentials_of, cases, consents, delete::Errand, holds, observe::look_of, policies,
+    provider_kinds::ProviderKey, secrets,
+};
+use crate::{
+    api::{CustomerOffboarding, RecordRequest},
+    domain::{
+        ApprovalsSeen, BudgetSeen, CustomerSeen, CustomerSource, Failure, Live, Observation, Plan,
+        PolicyState, ProviderSeen, Whole, nothing_changed,
+    },
+    failpoint,
+    providers::{Captured, http::Reservation},
+};
+
+/// Nothing changed since the intent.
+pub(super) struct Permitted {
+    pub(super) captured: Captured,
+    /// When the live reads began.
+    pub(super) read_at: Instant,
+}
+
+impl Errand {
+    /// Looks at the customer once more, then reads everything else live and at once. Anything off or unanswered: no.
+    pub(super) async fn permitted(
+        &self,
+        reservation: &Arc<Mutex<Reservation>>,
+    ) -> Result<Permitted, Failure> {
+        let provider = self.connection.reserved(reservation.clone());
+        failpoint!("relook.before");
+        let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;
+        failpoint!("relook.after");
+        let look = look_of(&self.keys, &sighting);
+        let read_at = Instant::now();
+        let ((plan, author), (provider, credential), customer, consent, budget, holds) = futures::join!(
+            self.request_now(),
+            self.provider_now(),
+            self.customer_now(),
+            self.consent_now(),
+            self.budget_now(),
+            holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys),
+        );
+        failpoint!("reread.after");
+        let now = (self.ctx.clock)();
+        let (approvals, policies) = consent;
+        let provider_name = self.connection.facts.object_name();
+        let seen = Observation {
+            key_is_good: true,
+            provider,
+            customer,
+            credential,
+            look: Some(look),
+            created_long_ago: false,
+            control: None,
+            checks: self.checks.clone(),
+            hold: holds.on(Some(&self.customer_ref), &provider_name, now),
+            budget,
+            whole: Arc::new(Whole {
+                approvals,
+                policies,
+                author,
+                told: None,
+                created_at: self.whole.created_at,
+            }),
+        };
+        let send_takes = self.ctx.timing.request_deadline;
+        let live = Live { plan: plan.as_ref(), seen: &seen, now, send_takes };
+        nothing_changed(&self.order, &self.in_use.reference, &live)?;
+        Ok(Permitted { captured: sighting.captured, read_at })
+    }
+
+    /// The request as it is now, and who asked; one that is deleted, being deleted, re-created under its name, or finished is
+    /// withdrawn.
+    async fn request_now(&self) -> (Option<Plan>, Option<String>) {
+        let found =
+            self.ctx.api.get::<CustomerOffboarding>(&self.request.namespace, &self.request.name).await;
+        let Ok(found) = found else { return (None, None) };
+        let withdrawn = Plan { wish: crate::domain::Wish::Withdrawn, ..self.plan.clone() };
+        let Some(found) = found else { return (Some(withdrawn), None) };
+        let same = found.uid().as_deref() == Some(&self.request.uid)
+            && found.metadata.deletion_timestamp.is_none()
+            && !found.is_finished();
+        if !same {
+            return (Some(withdrawn), None);
+        }
+        let plans = Plan::of_each_target(&self.request.uid, &found.spec).unwrap_or_default();
+        (plans.into_iter().find(|plan| plan.target == self.plan.target), cases::author(&found))
+    }
+
+    /// What people say now, and whether the policies prove it; asked only where somebody must agree, or passed over a blocker.
+    async fn consent_now(&self) -> (ApprovalsSeen, PolicyState) {
+        if self.order.demands.required == 0 && !self.order.is_waived {
+            let RecordRequest { namespace, uid, .. } = &self.request;
+            return (self.ctx.consents.about(namespace, uid), self.ctx.policies());
+        }
+        let (approvals, policies) = futures::join!(
+            consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid),
+            policies::live(&self.ctx.api),
+        );
+        self.ctx.learn_policies(policies.clone());
+        (approvals, policies)
+    }
+
+    /// Whether the account has seen more than it may, this attempt included, by the records as they are now.
+    async fn budget_now(&self) -> BudgetSeen {
+        let facts = &self.connection.facts;
+        match self.ctx.budgets.is_exceeded(&facts.account, facts.budget, (self.ctx.clock)()).await {
+            Ok(false) => BudgetSeen::Free,
+            Ok(true) => BudgetSeen::Full { until: None },
+            Err(_) => BudgetSeen::Unread,
+        }
+    }
+
+    async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
+        let facts = &self.connection.facts;
+        let Ok(found) = ProviderKey::of(facts).read(&self.ctx.api).await else {
+            return (ProviderSeen::Found(Box::new(facts.clone())), None);
+        };
+        let Some(found) = found.filter(|found| found.serves(&self.request.namespace)) else {
+            return (ProviderSeen::NotFound, None);
+        };
+        let credential = credentials_of(&self.ctx, &found, &self.connection, &self.keys).await;
+        let seen = match self.ctx.connections.of(&found).await {
+            Ok(connection) => ProviderSeen::Found(Box::new(connection.facts.clone())),
+            Err(unusable) => ProviderSeen::Unusable(unusable.reason),
+        };
+        (seen, credential.ok().map(|in_use| in_use.reference))
+    }
+
+    /// The id as it is now: where a Secret holds it, it must still be the one that was looked at.
+    async fn customer_now(&self) -> CustomerSeen {
+        let known = CustomerSeen::Known { reference: self.customer_ref.clone() };
+        match &self.plan.customer {
+            CustomerSource::Literal(_) | CustomerSource::Sealed => known,
+            CustomerSource::Secret(from) => {
+                match secrets::customer_id(&self.ctx.api, &self.request.namespace, from).await {
+                    Ok(customer) => CustomerSeen::Known { reference: self.keys.customer_ref(&customer) },
+                    Err(_) => CustomerSeen::SecretUnavailable,
+                }
+            }
+        }
+    }
+}
