@@ -15,12 +15,14 @@ pub mod bugs;
 
 mod brain;
 mod goals;
+mod people;
 mod promises;
 mod setup;
 mod shelf;
 mod state;
 mod steps;
 mod think;
+mod words;
 mod world;
 
 use std::{collections::BTreeSet, sync::PoisonError, time::Instant};
@@ -30,7 +32,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 pub use goals::GOALS;
 pub use promises::PROMISES;
 pub use setup::{ALICE, BOB, BOB_AGAIN, CAROL, Setup};
-pub use think::WAITS;
+pub use words::WAITS;
 pub use world::{Bounds, World};
 
 use super::{Calm, Run};
