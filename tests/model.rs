@@ -2,6 +2,9 @@
 //!
 //! `MODEL_TROUBLES=3 cargo test --release --test model` asks for one trouble more in every history.
 
+#[path = "model/consent.rs"]
+mod consent;
+
 use std::collections::BTreeSet;
 
 use model::{
@@ -18,10 +21,15 @@ const fn with(troubles: u8, bounds: Bounds) -> Bounds {
     Bounds { troubles, ..bounds }
 }
 
+/// How many troubles `MODEL_TROUBLES` asks for beyond two.
+fn more_troubles() -> u8 {
+    let asked = std::env::var("MODEL_TROUBLES").ok().and_then(|text| text.parse::<u8>().ok()).unwrap_or(2);
+    asked.saturating_sub(2)
+}
+
 /// One trouble more for each that `MODEL_TROUBLES` asks for beyond two.
 fn asked_for(bounds: Bounds) -> Bounds {
-    let asked = std::env::var("MODEL_TROUBLES").ok().and_then(|text| text.parse::<u8>().ok()).unwrap_or(2);
-    Bounds { troubles: bounds.troubles + asked.saturating_sub(2), ..bounds }
+    Bounds { troubles: bounds.troubles + more_troubles(), ..bounds }
 }
 
 fn visit(name: &str, kind: Kind, bounds: Bounds) -> Run {

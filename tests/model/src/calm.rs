@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
 };
 
 use offboarding::domain::{Effect, Next, Waiting};
@@ -15,19 +15,27 @@ use super::{
 };
 
 /// What a search for dead ends found.
-pub struct Found {
+pub struct Found<S> {
     pub states: usize,
     /// States that no calm sequence leads to an end from; the first few.
-    pub stuck: Vec<State>,
+    pub stuck: Vec<S>,
 }
 
 /// Visits every state, and goes back from the ends over calm steps.
-pub fn search(world: &World) -> Found {
+pub fn search<M: Model>(
+    world: &M,
+    is_calm: impl Fn(M::Action) -> bool,
+    is_an_end: impl Fn(&M::State) -> bool,
+) -> Found<M::State>
+where
+    M::State: Clone + Hash,
+    M::Action: Copy,
+{
     let mut numbers: HashMap<u64, u32> = HashMap::new();
-    let mut queue: VecDeque<State> = VecDeque::new();
+    let mut queue: VecDeque<M::State> = VecDeque::new();
     let mut calm_steps: Vec<(u32, u32)> = Vec::new();
     let mut ends: Vec<u32> = Vec::new();
-    let mut number = |state: &State, queue: &mut VecDeque<State>| {
+    let mut number = |state: &M::State, queue: &mut VecDeque<M::State>| {
         let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         *numbers.entry(fingerprint(state)).or_insert_with(|| {
             queue.push_back(state.clone());
@@ -40,7 +48,7 @@ pub fn search(world: &World) -> Found {
     let mut from = 0;
     let mut actions = Vec::new();
     while let Some(state) = queue.pop_front() {
-        if is_an_end(world, &state) {
+        if is_an_end(&state) {
             ends.push(from);
         }
         actions.clear();
@@ -59,7 +67,7 @@ pub fn search(world: &World) -> Found {
     Found { states: numbers.len(), stuck: find(world, &reaches) }
 }
 
-fn fingerprint(state: &State) -> u64 {
+fn fingerprint(state: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
@@ -96,12 +104,16 @@ fn backwards(steps: &[(u32, u32)], ends: &[u32], count: usize) -> Vec<bool> {
 }
 
 /// The same walk again, for the states that lead nowhere.
-fn find(world: &World, reaches: &[bool]) -> Vec<State> {
+fn find<M: Model>(world: &M, reaches: &[bool]) -> Vec<M::State>
+where
+    M::State: Clone + Hash,
+    M::Action: Copy,
+{
     if reaches.iter().all(|reaches| *reaches) {
         return Vec::new();
     }
     let mut seen: HashSet<u64> = HashSet::new();
-    let mut queue: VecDeque<State> = VecDeque::new();
+    let mut queue: VecDeque<M::State> = VecDeque::new();
     let mut stuck = Vec::new();
     for state in world.init_states() {
         if seen.insert(fingerprint(&state)) {
@@ -131,7 +143,7 @@ fn find(world: &World, reaches: &[bool]) -> Vec<State> {
 }
 
 /// Steps that happen by themselves.
-fn is_calm(action: Action) -> bool {
+pub fn is_calm(action: Action) -> bool {
     match action {
         Action::Turn { turn: Turn { copy: Copies::Fresh, read, .. }, .. }
         | Action::ReadEverythingAgain { read, .. } => read != Read::Silent,
@@ -149,7 +161,7 @@ fn is_calm(action: Action) -> bool {
 }
 
 /// Nothing is under way, and everything that is left waits for a person.
-fn is_an_end(world: &World, state: &State) -> bool {
+pub fn is_an_end(world: &World, state: &State) -> bool {
     let idle = state.processes.iter().all(|process| process.step == Step::Idle && process.kept.is_none());
     idle && (1..=2).all(|request| !state.is_work(world, request) || waits_for_a_person(world, state, request))
 }

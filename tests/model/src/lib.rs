@@ -9,6 +9,7 @@
 //! deadline of one intent, the lag, the settle window; a wall clock says whatever it likes.
 
 pub mod bugs;
+pub mod consent;
 
 mod brain;
 mod calm;
@@ -83,7 +84,10 @@ pub struct Calm {
 /// Visits every state within the bounds, and goes back from the ends over calm steps.
 pub fn calm(kind: Kind, bounds: Bounds) -> Calm {
     let begun = Instant::now();
-    let found = calm::search(&World::new(kind, bounds, None));
+    let found = {
+        let world = World::new(kind, bounds, None);
+        calm::search(&world, calm::is_calm, |state| calm::is_an_end(&world, state))
+    };
     let stuck = found.stuck.iter().map(|state| format!("{state:?}")).collect();
     Calm { states: found.states, seconds: begun.elapsed().as_secs_f64(), stuck }
 }

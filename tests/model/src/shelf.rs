@@ -19,7 +19,7 @@ use super::state::{Answer, Order, Rec, Refusal};
 
 const NAME: &str = "r-1";
 
-static KEYS: LazyLock<Keys> = LazyLock::new(|| match Keys::new(&[1; offboarding::evidence::KEY_BYTES]) {
+pub static KEYS: LazyLock<Keys> = LazyLock::new(|| match Keys::new(&[1; offboarding::evidence::KEY_BYTES]) {
     Ok(keys) => keys,
     Err(error) => panic!("{error}"),
 });

@@ -221,7 +221,7 @@ impl World {
     }
 }
 
-fn note(set: &AtomicU64, number: usize) {
+pub fn note(set: &AtomicU64, number: usize) {
     if set.load(Ordering::Relaxed) & (1 << number) == 0 {
         set.fetch_or(1 << number, Ordering::Relaxed);
     }
