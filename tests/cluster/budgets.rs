@@ -111,7 +111,7 @@ async fn a_generated_folder_deletes_no_more_than_the_budget_of_a_day_whoever_die
         if tally.finished.len() == requests { Ok(tally.finished) } else { Err(tally.others) }
     })
     .await;
-    let results = cancelled.iter().map(|request| result(request));
+    let results = cancelled.iter().map(result);
     let count = results.filter(|result| result == "Cancelled").count();
     tell(&format!("{count} cancelled"));
     assert_eq!(deletes(&story).await, deleted, "who cancels sends nothing");

@@ -85,12 +85,12 @@ impl Row {
 }
 
 async fn table(rows: Vec<Row>) {
-    let play = |row: Row| play("consent", async move |story| row.is_played(story).await);
+    let play = |row: Row| play("consent", async move |story| row.plays(story).await);
     a_few_at_once(rows.into_iter().map(play)).await;
 }
 
 impl Row {
-    async fn is_played(self, story: &Story<'_>) {
+    async fn plays(self, story: &Story<'_>) {
         story.cast().await;
         story.bind("offboarding-requester", ARGO).await;
         story.bind("offboarding-approver", ARGO).await;

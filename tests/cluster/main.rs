@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "a test may panic; clippy only knows #[test] functions, not their helpers"
 )]
+#![expect(clippy::disallowed_methods, reason = "a test has no other clock")]
 
 mod approvals;
 mod audit;
