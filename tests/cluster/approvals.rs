@@ -31,7 +31,7 @@ async fn of_many_requests_that_wait_only_the_approved_one_is_looked_at() {
     each(requests, async |n| story.sandbox.seed(Juicyway, &format!("cus_{n}"), &json!({})).await.unwrap())
         .await;
     // A young API server reads the definitions for its admission policies now and then, and refuses meanwhile.
-    stage.plane.accepts_requests().await.unwrap();
+    stage.plane.stamps_requests().await.unwrap();
     let begun = Instant::now();
     each(requests, async |n| story.request(&format!("waits-{n:05}"), Juicyway, &format!("cus_{n}")).await)
         .await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     people::in_seconds,
-    stage::{all, play},
+    stage::{a_few_at_once, play},
     story::{Story, assert_told, condition},
 };
 
@@ -85,12 +85,8 @@ impl Row {
 }
 
 async fn table(rows: Vec<Row>) {
-    // As many at once as two cores play in time.
-    let mut rows = rows;
-    while !rows.is_empty() {
-        let some = rows.split_off(rows.len().saturating_sub(8));
-        all(some.into_iter().map(|row| play("consent", async move |story| row.is_played(story).await))).await;
-    }
+    let play = |row: Row| play("consent", async move |story| row.is_played(story).await);
+    a_few_at_once(rows.into_iter().map(play)).await;
 }
 
 impl Row {

@@ -5,14 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     people::in_seconds,
-    stage::{all, play},
+    stage::{a_few_at_once, play},
     story::{Story, assert_told},
 };
 
 pub const ID: &str = "cus_guarded";
-
-/// How many stories two cores play at once without making each other late.
-const AT_ONCE: usize = 8;
 
 /// What somebody does that must stop the deletion.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -169,15 +166,13 @@ async fn whatever_says_no_while_it_cools_off_is_heard() {
 }
 
 async fn table(rows: Vec<(Deed, Phase)>) {
-    for some in rows.chunks(AT_ONCE) {
-        all(some.iter().map(|(deed, phase)| {
-            play("guards", async move |story| {
-                println!("{}: {deed:?} in {phase:?}", story.namespace.name());
-                is_stopped(story, *deed, *phase).await;
-            })
-        }))
-        .await;
-    }
+    a_few_at_once(rows.into_iter().map(|(deed, phase)| {
+        play("guards", async move |story| {
+            println!("{}: {deed:?} in {phase:?}", story.namespace.name());
+            is_stopped(story, deed, phase).await;
+        })
+    }))
+    .await;
 }
 
 async fn is_stopped(story: &Story<'_>, deed: Deed, phase: Phase) {
@@ -304,9 +299,11 @@ async fn a_plan_that_changed_is_agreed_to_anew_and_the_change_is_named() {
         of_provider("approvals", json!({"coolingOff": "1s"})),
         of_provider("fingerprint", json!("again")),
     ];
-    all(changes
-        .into_iter()
-        .map(|change| play("changed", async move |story| is_agreed_to_anew(story, change).await)))
+    a_few_at_once(
+        changes
+            .into_iter()
+            .map(|change| play("changed", async move |story| is_agreed_to_anew(story, change).await)),
+    )
     .await;
 }
 
