@@ -28,6 +28,7 @@ async fn of_many_requests_that_wait_only_the_approved_one_is_looked_at() {
         json!({"limits": {"default": {"requestsPerMinute": 60_000, "burst": 1000, "maxInFlight": 16}}});
     story.provider(Juicyway, json!({"approvals": approvals, "customProfile": fast})).await;
     story.provider_reason(Juicyway, "Ready", "ProbeSucceeded").await;
+    story.sandbox.configure(Juicyway, &json!({"rateLimit": {"limit": 0}})).await.unwrap();
     each(requests, async |n| story.sandbox.seed(Juicyway, &format!("cus_{n}"), &json!({})).await.unwrap())
         .await;
     // A young API server reads the definitions for its admission policies now and then, and refuses meanwhile.

@@ -70,6 +70,47 @@ async fn the_ceiling_of_the_installation_counts_across_accounts_and_nobody_waits
 }
 
 #[tokio::test]
+async fn after_a_restart_whoever_came_first_goes_first_though_all_are_looked_at_at_once() {
+    let stage = Stage::start(Options::default()).await.unwrap();
+    let story = stage.story("restart").await;
+    story.provider(Juicyway, json!({"budget": {"perDay": 1}})).await;
+    let names: Vec<String> = (0..16).map(|n| format!("number-{n:02}")).collect();
+    for name in &names {
+        let id = format!("cus_{}", name.replace('-', "_"));
+        story.sandbox.seed(Juicyway, &id, &json!({})).await.unwrap();
+        story.request(name, Juicyway, &id).await;
+        if *name == names[0] {
+            story.finished(name).await;
+        }
+    }
+    for name in &names[1..] {
+        story.reason(name, "Waiting", "BudgetQueued").await;
+    }
+    stage.kill_operator().await;
+    // There is room when the next one starts, and nobody has told it who waits.
+    story.edit_provider(Juicyway, json!({"budget": {"perDay": 4}})).await;
+    stage.restart_operator().await.unwrap();
+    story
+        .wait("four are deleted", || async {
+            let seen = deletes(&story).await;
+            if seen == 4 { Ok(()) } else { Err(seen) }
+        })
+        .await;
+    for name in &names[..4] {
+        assert_eq!(story.finished(name).await["result"], "ErasedWithRetention", "{name}");
+    }
+    // Two of the next ones are gone, one is cancelled, and there is room again: nobody waits behind who is not there.
+    story.delete(&names[4]).await;
+    story.delete(&names[5]).await;
+    story.edit(&names[6], json!({"cancel": true})).await;
+    story.finished(&names[6]).await;
+    story.edit_provider(Juicyway, json!({"budget": {"perDay": 5}})).await;
+    assert_eq!(story.finished(&names[7]).await["result"], "ErasedWithRetention");
+    assert_eq!(deletes(&story).await, 5);
+    story.judged().await;
+}
+
+#[tokio::test]
 async fn at_midnight_the_next_ones_go_on_by_themselves_in_the_order_of_their_creation() {
     let stage = Stage::start(Options::default()).await.unwrap();
     let story = stage.story("midnight").await;
