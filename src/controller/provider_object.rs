@@ -213,7 +213,7 @@ async fn put(ctx: &Shared, object: &ProviderObject, status: ProviderStatus) -> R
 }
 
 /// Everything that names this provider object looks again: also who may not use it any more.
-fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
+pub fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
     let names_it = |request: &CustomerOffboarding| {
         let namespace = request.namespace().unwrap_or_default();
         let mut targets = request.spec.targets.iter().map(|target| &target.provider_ref);

@@ -37,7 +37,7 @@ use super::{
     installation::Installation,
     lease::{Elector, Leadership, LeaseTiming},
     orphan, people,
-    provider_kinds::ProviderObjects,
+    provider_kinds::{ProviderObject, ProviderObjects},
     provider_object, reconcile,
     records::Records,
 };
@@ -348,11 +348,18 @@ fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
     move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
 }
 
-fn gone_provider<K: kube::Resource>(ctx: Shared) -> impl Fn(&K) + Send + 'static {
+/// A provider object that is gone is forgotten, and whoever names it hears of it.
+fn gone_provider<K>(ctx: Shared) -> impl Fn(&K) + Send + 'static
+where
+    K: Clone + 'static,
+    Arc<K>: Into<ProviderObject>,
+{
     move |provider| {
-        if let Some(uid) = provider.uid() {
-            ctx.connections.forget(&uid);
+        let object: ProviderObject = Arc::new(provider.clone()).into();
+        if let Some(uid) = &object.metadata().uid {
+            ctx.connections.forget(uid);
         }
+        provider_object::wake_requests(&ctx, &object.key());
     }
 }
 

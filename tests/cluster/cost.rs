@@ -23,10 +23,12 @@ use crate::{
 /// How many finished requests and closed records a restarted operator finds.
 const FINISHED: usize = 2_000;
 
-/// What the operator asks whatever goes on, and what `idling_costs_one_write_of_the_lease_in_five_seconds` judges: its key is
-/// read again each minute, its lease renewed.
+/// What the operator asks whatever goes on, and what `idling_costs_one_write_of_the_lease_in_five_seconds` judges: its key and
+/// the admission policies are read again each minute, its lease renewed.
 fn is_idling(call: &Call) -> bool {
-    call.name == "customer-offboarding-installation-key" || call.resource == "leases"
+    call.name == "customer-offboarding-installation-key"
+        || call.resource == "leases"
+        || call.resource.starts_with("validatingadmissionpolic")
 }
 
 /// Everything else that the operator asked since the first `before` calls.
@@ -34,7 +36,8 @@ fn asked_since(story: &Story<'_>, before: usize) -> Vec<Call> {
     let asked: Vec<Call> =
         calls(story.stage).split_off(before).into_iter().filter(|call| !is_idling(call)).collect();
     for call in &asked {
-        let ours = [story.namespace.name(), "customer-offboarding"].contains(&call.namespace.as_str());
+        let ours = [story.namespace.name(), "customer-offboarding"].contains(&call.namespace.as_str())
+            || call.resource == "customerholds";
         assert!(ours, "what should be over costs something: {call:?}");
     }
     asked
@@ -101,6 +104,7 @@ async fn a_deletion_that_waits_for_nothing_is_three_writes(stage: &Stage) {
         ("get offboardingproviders", 1), // after the intent
         ("get offboardingrecords", 1),   // at planning
         ("get secrets", 2),              // at planning and after the intent
+        ("list customerholds", 1),       // after the intent
     ];
     assert_eq!(reads, tally_of(expected));
     let of_object: Vec<&Call> = calls.iter().filter(|call| call.resource.contains("providers/")).collect();
@@ -168,7 +172,10 @@ fn nothing_is_patched_deleted_or_listed_without_need(stage: &Stage) {
                     call.uri.contains("fieldSelector=spec.closed%21%3Dtrue")
                         || call.uri.ends_with("?&limit=1")
                 }
-                "offboardingproviders" => true,
+                "offboardingproviders"
+                | "clusteroffboardingproviders"
+                | "offboardingapprovals"
+                | "customerholds" => true,
                 _ => false,
             };
             assert!(selected, "{call:?}");

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    stage::{all, play},
+    stage::{a_few_at_once, play},
     story::{Story, condition},
 };
 
@@ -208,7 +208,7 @@ async fn each_answer_of_juicyway_to_the_deletion_is_told_and_followed_as_it_shou
             ..Seed::new("no answer, not done", "ErasedWithRetention")
         },
     ];
-    all(seeds.iter().map(|seed| is_followed(Juicyway, "cus_1", seed))).await;
+    a_few_at_once(seeds.iter().map(|seed| is_followed(Juicyway, "cus_1", seed))).await;
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn each_answer_of_revolv3_to_the_deletion_is_told_and_followed_as_it_shoul
             ..Seed::new("500, done", "Deactivated")
         },
     ];
-    all(seeds.iter().map(|seed| is_followed(Revolv3, "90017", seed))).await;
+    a_few_at_once(seeds.iter().map(|seed| is_followed(Revolv3, "90017", seed))).await;
 }
 
 async fn is_followed(provider: Provider, id: &str, seed: &Seed) {

@@ -208,7 +208,7 @@ async fn row_20_a_customer_that_was_deleted_before_is_not_deleted_again() {
         let status = story.reason("back-again", "Unblocked", "Resurrected").await;
         assert_eq!(
             status["waitingFor"],
-            "this customer was offboarded before and is there again; a person must decide, nothing is deleted"
+            "this customer was offboarded before and is there again; a person must decide: approve exactly the hash in status.plan, or cancel"
         );
         everybody_else_goes_on(story).await;
         for customer in ["cus_gone", "cus_back"] {
