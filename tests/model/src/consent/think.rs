@@ -309,7 +309,7 @@ impl Brain {
             &decisions.next,
         ) {
             (Some((target, Next::Do(Effect::Delete(order)))), _) => {
-                Act::Order(self.number_of_order(order.clone(), *target, plan))
+                Act::Order(self.number_of_order((**order).clone(), *target, plan))
             }
             (Some((_, Next::Do(Effect::SaveOutcome))), _) => Act::Save,
             (Some((target, Next::Do(Effect::Close(ending)))), _) => {
