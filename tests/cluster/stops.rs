@@ -164,6 +164,7 @@ async fn whoever_waits_for_a_moment_goes_on_within_a_second_of_it() {
             assert!(sent >= until, "{wait:?}: sent {:?} too early", until.duration_since(sent));
             println!("{wait:?}: woke {:?} after its moment", woke.duration_since(until));
             assert!(woke <= until + A_SECOND, "{wait:?}: {:?} late", woke.duration_since(until));
+            assert!(deletions(story).await[0] >= until, "{wait:?}: too early");
             assert_eq!(story.deletes(Juicyway, ID).await, 1);
         })
     }))

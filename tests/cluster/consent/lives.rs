@@ -4,7 +4,6 @@ use harness::Provider::Juicyway;
 use serde_json::{Value, json};
 
 use crate::{
-    people::in_seconds,
     stage::play,
     story::{Story, assert_told},
 };
@@ -78,11 +77,6 @@ async fn who_was_offboarded_before_is_a_decision_for_a_person_whatever_the_provi
         assert_eq!(status["plan"]["requiredApprovals"], 1);
         assert_told(&status, &[["Approved", "False", "AwaitingApproval"], ["Ready", "False", "Blocked"]]);
         story.settles("acme", Juicyway, ID).await;
-        assert_eq!(story.deletes(Juicyway, ID).await, 1);
-        // One that runs out while the call could still be made does not count.
-        story.agree_with("bob", "acme", json!({"expiresAt": in_seconds(3)})).await;
-        story.settles("acme", Juicyway, ID).await;
-        story.reason("acme", "Unblocked", "Resurrected").await;
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
         story.agree("carol", "acme").await;
         assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");

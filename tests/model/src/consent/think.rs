@@ -288,7 +288,7 @@ impl Brain {
         nothing_changed(order, &credential(0), &live).is_ok()
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "everything that an answer is made of")]
     fn encode(
         &self,
         question: &Question,
