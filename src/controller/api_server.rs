@@ -128,7 +128,7 @@ impl ApiServer {
     /// Every object of a kind in a namespace, live: all of them or none.
     ///
     /// # Errors
-    /// `Invalid` where one of them cannot be understood, `TooMany` where they are more than [`LONGEST_LIST`] bytes.
+    /// `Invalid` where one of them cannot be understood, `TooMany` where they are more than 32 MiB.
     pub async fn list<K: Namespaced>(&self, namespace: &str) -> Result<Vec<K>, ApiError> {
         self.list_where(namespace, "").await
     }
