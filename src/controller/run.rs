@@ -360,6 +360,9 @@ where
             ctx.connections.forget(uid);
         }
         provider_object::wake_requests(&ctx, &object.key());
+        for record in ctx.records.open() {
+            let _ = ctx.wake_records.send(record);
+        }
     }
 }
 

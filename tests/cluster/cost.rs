@@ -145,7 +145,9 @@ async fn a_visit_that_finds_nothing_new_writes_nothing(stage: &Stage) {
     }
     let calls = asked_since(&story, before);
     show("Juicyway, blocked, 5 visits", &calls);
-    let (writes, reads) = of_deletions(&calls);
+    let (mut writes, reads) = of_deletions(&calls);
+    // Its one Event follows the status, perhaps after we saw that.
+    assert!(writes.remove("create events").unwrap_or_default() <= 1);
     assert_eq!(writes, Tally::new());
     assert_eq!(reads, tally_of([("get offboardingrecords", 5), ("get secrets", 5)]));
 }
