@@ -22,7 +22,7 @@ const VERBS: [&str; 11] = [
     "attest",
 ];
 
-const RESOURCES: [&str; 10] = [
+const RESOURCES: [&str; 11] = [
     "customeroffboardings",
     "offboardingapprovals",
     "offboardingproviders",
@@ -31,6 +31,7 @@ const RESOURCES: [&str; 10] = [
     "offboardingrecords",
     "customeroffboardings/status",
     "offboardingproviders/status",
+    "clusteroffboardingproviders/status",
     "customeroffboardings/finalizers",
     "secrets",
 ];
@@ -112,7 +113,14 @@ const MATRIX: &[(&str, &[(&str, &str)])] = &[
         &[("customeroffboardings", READ), ("offboardingapprovals", READ), ("offboardingproviders", READ)],
     ),
     // R5: exactly the operator's.
-    ("customer-offboarding-operator", &[("customerholds", READ)]),
+    (
+        "customer-offboarding-operator",
+        &[
+            ("customerholds", READ),
+            ("clusteroffboardingproviders", READ),
+            ("clusteroffboardingproviders/status", "update"),
+        ],
+    ),
     (
         "customer-offboarding-operator-watched",
         &[
