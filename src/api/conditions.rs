@@ -114,6 +114,7 @@ words! {
         SameIdentity = "The requester approved; it takes somebody else.",
         UnknownRequester = "Nobody knows who asked, or it was no person: one more approval is needed.",
         Spent = "The provider refused the deletion that an approval was for; a new one is needed.",
+        BeforePolicies = "An approval is older than the admission policies, or came within 10 seconds after them: nothing proves who made it; approve again.",
         // Deleted
         Deleted = "The provider accepted the deletion.",
         NotStarted = "No deletion was sent.",
@@ -269,6 +270,7 @@ impl ConditionType {
                         R::SameIdentity,
                         R::UnknownRequester,
                         R::Spent,
+                        R::BeforePolicies,
                         R::ApprovalPolicyMissing,
                     ],
                 ),

@@ -45,8 +45,8 @@ pub use provider::{
     OffboardingProviderSpec, ProviderKind, ProviderStatus, Tls, Verify,
 };
 pub use record::{
-    Attempt, EarlierRequest, KeptValue, OffboardingRecord, OffboardingRecordSpec, RecordProvider,
-    RecordRequest, UsedApproval,
+    Attempt, EarlierRequest, EarlierSend, KeptValue, OffboardingRecord, OffboardingRecordSpec,
+    RecordProvider, RecordRequest, UsedApproval, UsedWaiver,
 };
 pub use values::{FromSecret, Moment, NotASpan, SPAN_PATTERN, SecretKeyRef, Span, Word};
 pub use words::UnknownWord;

@@ -194,6 +194,10 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub approvals: Vec<UsedApproval>,
+    /// The checks that stood in the way, and who agreed that each is passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub waivers: Vec<UsedWaiver>,
     /// When the intent was written.
     #[schemars(with = "super::Moment")]
     pub intent_at: Timestamp,
@@ -250,6 +254,33 @@ pub struct UsedApproval {
     pub at: Timestamp,
 }
 
+/// A check that stood in the way of an attempt, and the approval that lets it be passed over.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedWaiver {
+    /// The check's name in the profile.
+    #[schemars(length(max = 63))]
+    pub check: String,
+    /// Who agreed.
+    #[schemars(length(max = 256))]
+    pub approver: String,
+    /// The OffboardingApproval's uid.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// When it was created.
+    #[schemars(with = "super::Moment")]
+    pub at: Timestamp,
+}
+
+impl UsedWaiver {
+    /// An approval, as the waiver of a check.
+    #[must_use]
+    pub fn new(check: &str, by: UsedApproval) -> Self {
+        let UsedApproval { approver, uid, at } = by;
+        Self { check: check.to_owned(), approver, uid, at }
+    }
+}
+
 /// A value of a provider's answer, without personal data.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
@@ -287,6 +318,10 @@ pub struct EarlierRequest {
     /// Number of the last attempt up to then; 0 where there was none.
     #[schemars(range(min = 0))]
     pub last_attempt: i64,
+    /// Its attempts that may have left, at most 32: a budget of the same day counts them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub sends: Vec<EarlierSend>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
@@ -295,4 +330,16 @@ pub struct EarlierRequest {
     #[serde(flatten)]
     #[schemars(skip)]
     pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// An attempt of an earlier request that may have left.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierSend {
+    /// The attempt's id.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// When its first byte left, else when its intent was written.
+    #[schemars(with = "super::Moment")]
+    pub at: Timestamp,
 }

@@ -18,8 +18,9 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::api_server::{ApiError, ApiServer};
 use crate::{
-    api::{Attempt, CustomerOffboarding, OffboardingRecord},
-    domain::{BudgetLimits, BudgetSeen, BudgetUse, OutcomeWord},
+    api::{CustomerOffboarding, OffboardingRecord},
+    domain::{BudgetLimits, BudgetSeen, BudgetUse},
+    evidence::record,
 };
 
 /// The installation's own ceiling counts every account; no account has this name.
@@ -314,11 +315,8 @@ impl Budgets {
                 if account == EVERY_ACCOUNT { String::new() } else { format!(",spec.account={account}") };
             let selector = format!("spec.day={day}{of_account}");
             let records: Vec<OffboardingRecord> = self.api.list_where(&self.namespace, &selector).await?;
-            for attempt in records.iter().flat_map(|record| &record.spec.attempts) {
-                if may_have_left(attempt) {
-                    sent.insert(attempt.id.clone(), attempt.sent_at.unwrap_or(attempt.intent_at));
-                }
-            }
+            let sends = records.iter().flat_map(|record| record::sends(&record.spec));
+            sent.extend(sends.map(|send| (send.id, send.at)));
         }
         Ok(sent)
     }
@@ -348,8 +346,4 @@ impl Budgets {
 
 fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).date().to_string()
-}
-
-fn may_have_left(attempt: &Attempt) -> bool {
-    attempt.outcome.as_deref() != Some(OutcomeWord::NotSent.as_str())
 }

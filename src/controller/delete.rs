@@ -271,6 +271,7 @@ impl Errand {
             fingerprint: self.order.fingerprint.0.clone(),
             credential: self.in_use.reference.clone(),
             approvals: self.order.approvals.clone(),
+            waivers: self.order.waivers.clone(),
             at: (self.ctx.clock)(),
         })
     }

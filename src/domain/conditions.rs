@@ -122,6 +122,11 @@ fn planned(story: &Story) -> Verdict {
         _ if is_planned(story) || is_agreed_to(story) => {
             Verdict(Truth::True, Reason::PlanReady, "the customer was found and the plan is made".to_owned())
         }
+        Next::Wait(Waiting::Budget { .. }) => Verdict(
+            Truth::Unknown,
+            Reason::Pending,
+            "the plan is made when its turn comes: nobody has to agree to it".to_owned(),
+        ),
         _ => Verdict(Truth::Unknown, Reason::Pending, "no plan was made".to_owned()),
     }
 }
@@ -130,12 +135,7 @@ fn planned(story: &Story) -> Verdict {
 fn is_planned(story: &Story) -> bool {
     let asked = matches!(
         story.next,
-        Next::Wait(
-            Waiting::Approvals(_)
-                | Waiting::CoolingOff { .. }
-                | Waiting::NotBefore { .. }
-                | Waiting::Budget { .. }
-        )
+        Next::Wait(Waiting::Approvals(_) | Waiting::CoolingOff { .. } | Waiting::NotBefore { .. })
     );
     asked
         || story.is_as_told
@@ -208,6 +208,7 @@ fn why_missing(why: WhyMissing) -> Reason {
         WhyMissing::SameIdentity => Reason::SameIdentity,
         WhyMissing::UnknownRequester => Reason::UnknownRequester,
         WhyMissing::Spent => Reason::Spent,
+        WhyMissing::BeforePolicies => Reason::BeforePolicies,
     }
 }
 

@@ -183,6 +183,8 @@ pub enum WhyMissing {
     UnknownRequester,
     /// There is one that the provider refused a deletion on.
     Spent,
+    /// There is one that was made before the admission policies were in force: nothing proves who made it.
+    BeforePolicies,
 }
 
 impl Judged<'_> {
@@ -221,16 +223,23 @@ impl Judged<'_> {
         }
     }
 
-    /// Whether somebody agreed that a blocking check is passed over. The author's word does not count here either.
+    /// Who agreed that a blocking check is passed over, the first of several. The author's word does not count here either.
     #[must_use]
-    pub fn waives(&self, target: &str, check: &str) -> bool {
+    pub fn waived_by(&self, target: &str, check: &str) -> Option<UsedApproval> {
         let (ApprovalsSeen::Seen(approvals), PolicyState::AsShipped { since }) =
             (self.approvals, self.policies)
         else {
-            return false;
+            return None;
         };
         let grant = Grant::Waive { target: target.to_owned(), check: check.to_owned() };
-        approvals.iter().any(|approval| self.why_not(approval, &grant, *since).is_none())
+        let counted = approvals.iter().filter(|approval| self.why_not(approval, &grant, *since).is_none());
+        counted.min_by_key(|approval| (approval.created_at, approval.uid.as_str())).map(used)
+    }
+
+    /// Whether somebody did.
+    #[must_use]
+    pub fn waives(&self, target: &str, check: &str) -> bool {
+        self.waived_by(target, check).is_some()
     }
 
     /// How many people it takes: one more where nobody knows who asked.
@@ -248,14 +257,14 @@ impl Judged<'_> {
     /// Why an approval does not count for a grant; `Some(None)` where it has nothing to do with this plan.
     fn why_not(&self, approval: &Approval, wanted: &Grant, since: Timestamp) -> Option<Option<WhyMissing>> {
         let Says::Approve { plan_hash, grants, expires_at } = &approval.says else { return Some(None) };
-        if !grants.contains(wanted)
-            || approval.approver.starts_with(NOBODY)
-            || approval.created_at < since.saturating_add(IN_FORCE_AFTER).unwrap_or(Timestamp::MAX)
-        {
+        if !grants.contains(wanted) || approval.approver.starts_with(NOBODY) {
             return Some(None);
         }
         if plan_hash != self.plan_hash {
             return Some(Some(WhyMissing::PlanChanged));
+        }
+        if approval.created_at < since.saturating_add(IN_FORCE_AFTER).unwrap_or(Timestamp::MAX) {
+            return Some(Some(WhyMissing::BeforePolicies));
         }
         let until = self.now.saturating_add(self.holds_for).unwrap_or(Timestamp::MAX);
         let latest = approval.created_at.saturating_add(self.demands.max_validity).unwrap_or(Timestamp::MAX);
@@ -275,8 +284,13 @@ impl Judged<'_> {
             .filter_map(|approval| self.why_not(approval, &Grant::Delete, since).flatten())
             .map(|why| why as u8)
             .collect();
-        let first =
-            [WhyMissing::SameIdentity, WhyMissing::Spent, WhyMissing::Expired, WhyMissing::PlanChanged];
+        let first = [
+            WhyMissing::SameIdentity,
+            WhyMissing::BeforePolicies,
+            WhyMissing::Spent,
+            WhyMissing::Expired,
+            WhyMissing::PlanChanged,
+        ];
         let have = u32::try_from(have).unwrap_or(u32::MAX);
         let why = first.into_iter().find(|why| reasons.contains(&(*why as u8))).unwrap_or(
             if have > 0 && have == self.demands.required {

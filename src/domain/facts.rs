@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Class, Fingerprint, Outcome};
-use crate::api::{Environment, Mode, OffboardingResult, Reason, UsedApproval};
+use crate::api::{Environment, Mode, OffboardingResult, Reason, UsedApproval, UsedWaiver};
 
 /// What is known from the record of this customer and account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +136,8 @@ pub struct Attempt {
     pub target_hash: String,
     /// The approvals that it stands on.
     pub approvals: Vec<UsedApproval>,
+    /// The checks that were passed over, and who agreed to that.
+    pub waivers: Vec<UsedWaiver>,
     pub fingerprint: Fingerprint,
     pub base_url: String,
     pub environment: Environment,

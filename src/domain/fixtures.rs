@@ -143,6 +143,7 @@ pub fn attempt(n: i64, outcome: Option<Outcome>) -> Attempt {
         plan_hash: "sha256:plan".to_owned(),
         target_hash: String::new(),
         approvals: Vec::new(),
+        waivers: Vec::new(),
         fingerprint: fingerprint("first"),
         base_url: hard().base_url,
         environment: Environment::live,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Demands, Ending, Failure, Fingerprint, InvalidSpec, LookWord, Missing, Planned};
-use crate::api::{HoldType, Mode, ProviderKind, ProviderReason, Reason, UsedApproval};
+use crate::api::{HoldType, Mode, ProviderKind, ProviderReason, Reason, UsedApproval, UsedWaiver};
 
 /// What to do, and what was planned on the way.
 #[must_use]
@@ -58,8 +58,8 @@ pub struct Order {
     pub approvals: Vec<UsedApproval>,
     /// Uids of approvals that do not count any more.
     pub spent: BTreeSet<String>,
-    /// Something stands in the way, and somebody agreed that it is passed over.
-    pub is_waived: bool,
+    /// What stands in the way, and who agreed that it is passed over.
+    pub waivers: Vec<UsedWaiver>,
 }
 
 impl Order {
@@ -75,7 +75,7 @@ impl Order {
             demands: Demands::default(),
             approvals: Vec::new(),
             spent: BTreeSet::new(),
-            is_waived: false,
+            waivers: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Observation, Order, Plan, Planned, PolicyState, ProviderFacts, ProviderSeen, Wish, mode_of,
     planned::blockers,
 };
+use crate::api::{Blocker, UsedWaiver};
 
 /// What was read live after the intent.
 #[derive(Clone, Debug)]
@@ -102,8 +103,8 @@ fn still_agreed(order: &Order, plan: &Plan, provider: &ProviderFacts, live: &Liv
         holds_for: live.send_takes,
     };
     match judged.consent() {
-        Consent::NotRequired => still_waived(plan, &judged, live.seen),
-        Consent::Given { by, .. } if by == order.approvals => still_waived(plan, &judged, live.seen),
+        Consent::NotRequired => still_waived(order, plan, &judged, live.seen),
+        Consent::Given { by, .. } if by == order.approvals => still_waived(order, plan, &judged, live.seen),
         Consent::Given { .. } | Consent::Missing(_) => Err(changed(Cause::ApprovalWithdrawn)),
         Consent::Denied => Err(changed(Cause::Denied)),
         Consent::PolicyMissing(_) => Err(changed(Cause::ApprovalPolicyMissing)),
@@ -111,10 +112,13 @@ fn still_agreed(order: &Order, plan: &Plan, provider: &ProviderFacts, live: &Liv
     }
 }
 
-/// Whatever stood in the way when the order was given is still passed over by somebody who may.
-fn still_waived(plan: &Plan, judged: &Judged, seen: &Observation) -> Result<(), Failure> {
-    let blockers = blockers(seen);
-    if blockers.iter().all(|blocker| judged.waives(&plan.target, &blocker.check)) {
+/// Whatever stands in the way is still passed over by whom the record names.
+fn still_waived(order: &Order, plan: &Plan, judged: &Judged, seen: &Observation) -> Result<(), Failure> {
+    let waived = |blocker: &Blocker| {
+        let by = judged.waived_by(&plan.target, &blocker.check);
+        by.is_some_and(|by| order.waivers.contains(&UsedWaiver::new(&blocker.check, by)))
+    };
+    if blockers(seen).iter().all(waived) {
         return Ok(());
     }
     match (judged.approvals, judged.policies) {

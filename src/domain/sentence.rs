@@ -135,6 +135,9 @@ fn approvals(missing: Missing) -> String {
         WhyMissing::Spent => {
             "the provider refused the deletion that an approval was for; a new one is needed"
         }
+        WhyMissing::BeforePolicies => {
+            "an approval is older than the admission policies, or came within 10 seconds after them, so nothing proves who made it; approve again"
+        }
     };
     format!("{have} of {need} approvals; {hint}")
 }
@@ -238,7 +241,7 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
             "somebody denied this request; nothing is deleted. Cancel it, or have the denial deleted by its author".to_owned()
         }
         Blocked::ApprovalPolicyMissing(names) => format!(
-            "admission policies as shipped: {} are missing, altered or unreadable; no approval counts before, install deploy/admission.yaml",
+            "admission policies as shipped: {} are missing, altered or unreadable; no approval counts before, run `kubectl apply --server-side --force-conflicts -f deploy/admission.yaml`",
             names.join(", ")
         ),
         Blocked::Checks(blockers) => {

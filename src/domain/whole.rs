@@ -17,8 +17,9 @@ use super::{
     ProviderSeen, Told, Waiting, WholePlan,
     decide::{alone, without_a_look},
     ending::together,
+    told::Spared,
 };
-use crate::api::UsedApproval;
+use crate::api::{UsedApproval, UsedWaiver};
 
 /// What is seen of a request as a whole; the same for each of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +106,10 @@ impl Decisions {
 /// Never; a request without targets decides nothing and waits.
 pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
     let whole = Together::new(targets, now);
-    if let Some(next) = whole.waits_by_what_was_told() {
-        let decided = targets.iter().map(|target| whole.told_or_alone(target, &next)).collect();
+    if let Some(Spared { next, is_as_told }) = whole.spares_the_look() {
+        let decided = targets.iter().map(|target| whole.spared_or_alone(target, &next)).collect();
         let waived = whole.whole().and_then(|whole| whole.told.as_ref()).is_some_and(Told::is_waived);
-        return Decisions { is_as_told: true, waived, ..whole.fold(decided) };
+        return Decisions { is_as_told, waived, ..whole.fold(decided) };
     }
     let decided: Vec<Decision> = targets
         .iter()
@@ -122,7 +123,7 @@ pub fn decide_all(targets: &[Targeted], now: Moment) -> Decisions {
 #[must_use]
 pub fn wants_looks(targets: &[Targeted], now: Moment) -> Vec<bool> {
     let whole = Together::new(targets, now);
-    if whole.waits_by_what_was_told().is_some() {
+    if whole.spares_the_look().is_some() {
         return vec![false; targets.len()];
     }
     targets.iter().map(|target| needs_a_look(target, now)).collect()
@@ -180,6 +181,7 @@ impl<'a> Together<'a> {
                     if !matches!(failure.class, Class::Auth | Class::RateLimited));
                 if is_spent {
                     spent.extend(attempt.approvals.iter().map(|approval| approval.uid.clone()));
+                    spent.extend(attempt.waivers.iter().map(|waiver| waiver.uid.clone()));
                 }
             }
         }
@@ -300,9 +302,12 @@ impl<'a> Together<'a> {
         let mut waived = false;
         for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
             let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
-            if blockers.iter().all(|blocker| judged.waives(&target.plan.target, &blocker.check)) {
-                let order = Order { is_waived: true, ..Order::of(planned) };
-                *next = Next::Do(Effect::Delete(Box::new(order)));
+            let waivers = blockers.iter().map(|blocker| {
+                let by = judged.waived_by(&target.plan.target, &blocker.check)?;
+                Some(UsedWaiver::new(&blocker.check, by))
+            });
+            if let Some(waivers) = waivers.collect() {
+                *next = Next::Do(Effect::Delete(Box::new(Order { waivers, ..Order::of(planned) })));
                 waived = true;
             }
         }

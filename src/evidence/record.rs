@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::Keys;
 use crate::{
     api::{
-        Attempt as StoredAttempt, EarlierRequest, KeptValue, OffboardingRecordSpec, OffboardingResult,
-        Reason, RecordProvider, RecordRequest, UsedApproval,
+        Attempt as StoredAttempt, EarlierRequest, EarlierSend, KeptValue, OffboardingRecordSpec,
+        OffboardingResult, Reason, RecordProvider, RecordRequest, UsedApproval, UsedWaiver,
     },
     domain::{
         Attempt, Cause, CauseWord, Class, Closed, Earlier, Ending, Facts, Failure, Fingerprint, Outcome,
@@ -42,6 +42,8 @@ pub struct Intent {
     pub credential: String,
     /// The approvals that it stands on.
     pub approvals: Vec<UsedApproval>,
+    /// The checks that are passed over, and who agreed to that.
+    pub waivers: Vec<UsedWaiver>,
     pub at: Timestamp,
 }
 
@@ -73,6 +75,7 @@ pub fn with_intent(
         environment: intent.provider.environment,
         credential: intent.credential.clone(),
         approvals: intent.approvals.clone(),
+        waivers: intent.waivers.clone(),
         intent_at: intent.at,
         sent_at: None,
         answered_at: None,
@@ -130,6 +133,7 @@ pub fn for_request(
         result: stored.result.clone().unwrap_or_default(),
         closed_because: stored.closed_because.clone(),
         last_attempt: last_attempt(Some(stored)),
+        sends: stored.attempts.iter().filter_map(as_send).collect(),
         closed_at: stored.closed_at,
         unknown: BTreeMap::new(),
     });
@@ -149,6 +153,18 @@ fn last_attempt(stored: Option<&OffboardingRecordSpec>) -> i64 {
     let Some(stored) = stored else { return 0 };
     let earlier = stored.history.iter().map(|earlier| earlier.last_attempt);
     stored.attempts.iter().map(|attempt| attempt.n).chain(earlier).max().unwrap_or(0)
+}
+
+/// Everything that a budget counts: what this customer's requests sent, or may have sent.
+pub fn sends(stored: &OffboardingRecordSpec) -> impl Iterator<Item = EarlierSend> {
+    let earlier = stored.history.iter().flat_map(|earlier| earlier.sends.iter().cloned());
+    stored.attempts.iter().filter_map(as_send).chain(earlier)
+}
+
+fn as_send(attempt: &StoredAttempt) -> Option<EarlierSend> {
+    let may_have_left = attempt.outcome.as_deref() != Some(OutcomeWord::NotSent.as_str());
+    let at = attempt.sent_at.unwrap_or(attempt.intent_at);
+    may_have_left.then(|| EarlierSend { id: attempt.id.clone(), at })
 }
 
 /// Takes a trailing attempt that was never sent away; the next one stands for it, too.
@@ -355,6 +371,7 @@ fn attempt(stored: &StoredAttempt) -> Result<Attempt, RecordProblem> {
         plan_hash: stored.plan_hash.clone(),
         target_hash: stored.target_hash.clone(),
         approvals: stored.approvals.clone(),
+        waivers: stored.waivers.clone(),
         fingerprint: Fingerprint(stored.fingerprint.clone()),
         base_url: stored.base_url.clone(),
         environment: stored.environment,

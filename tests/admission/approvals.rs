@@ -1,10 +1,11 @@
 //! T14: who may agree, in whose name, with which right, for how long; and who may take a refusal away.
 
-use harness::Failure;
+use harness::{Failure, eventually};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    ALLOWED, Hall, NO_RIGHT,
+    ALLOWED, Hall, NO_RIGHT, SOON, Try,
     fixtures::{LONGEST, approval, denial, in_seconds, requested_by, with},
 };
 
@@ -13,6 +14,7 @@ const DELETE: &str = "spec.grants: Delete needs the verb approve on customeroffb
 const WAIVE: &str = "spec.grants: Waive needs the verb waive on customeroffboardings";
 const UNTIL: &str = "spec.expiresAt: must be in the future and within 336h";
 const IMMUTABLE: &str = "spec: Forbidden: is immutable; create a new OffboardingApproval instead";
+const NEVER_CHANGES: &str = "spec: an approval never changes; delete it, and make another one";
 
 const ROBOT: &str = "system:serviceaccount:argocd:argocd-application-controller";
 const OPERATOR: &str = "system:serviceaccount:customer-offboarding:customer-offboarding-operator";
@@ -188,10 +190,35 @@ async fn what_was_said_is_changed_by_nobody() -> Result<(), Failure> {
             hall.replace(&with(yes.clone(), "grants", json!(["Waive:a/b"]))),
             IMMUTABLE,
         ),
-        ("a label says nothing", "admin", hall.patch(&yes, labelled), ALLOWED),
+        ("a label says nothing", "admin", hall.patch(&yes, labelled.clone()), ALLOWED),
     ];
     hall.assert_answers(rows).await;
+
+    // A CRD without that rule: nobody compares it with ours. Nothing else here depends on it, so it is left like this.
+    hall.without_the_rule_of_the_crd().await;
+    let longer = hall.patch(&yes, json!({ "spec": { "expiresAt": in_seconds(9_000) } }));
+    let by_the_policy = async || match hall.tries("admin", &longer).await {
+        Err(why) if why == NEVER_CHANGES => Ok(()),
+        other => Err(other),
+    };
+    eventually(SOON, "the policy says so, too", by_the_policy).await;
+    let rows = [("a label still says nothing", "admin", hall.patch(&yes, labelled), ALLOWED)];
+    hall.assert_answers(rows).await;
     Ok(())
+}
+
+impl Hall<'_> {
+    async fn without_the_rule_of_the_crd(&self) {
+        let path = self.path("customresourcedefinitions", "offboardingapprovals.offboarding.dev");
+        let crd = Try { method: Method::GET, path, content: "application/json", body: Value::Null };
+        let stored = self.tries("admin", &crd).await.unwrap();
+        let rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations";
+        let all = stored.pointer(rules).and_then(Value::as_array).unwrap();
+        let at = all.iter().position(|rule| IMMUTABLE.ends_with(rule["message"].as_str().unwrap())).unwrap();
+        let removed = json!([{ "op": "remove", "path": format!("{rules}/{at}") }]);
+        let content = "application/json-patch+json";
+        self.does("admin", Try { method: Method::PATCH, content, body: removed, ..crd }).await;
+    }
 }
 
 #[tokio::test]

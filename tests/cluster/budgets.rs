@@ -69,8 +69,6 @@ async fn a_generated_folder_deletes_no_more_than_the_budget_of_a_day_whoever_die
     let story = stage.story("flood").await;
     let scratch = Scratch::new("second-operator").unwrap();
     let mut standby = ready(&stage.launch, scratch.path()).await.unwrap();
-    // Of 1,000 requests an hour, which Juicyway documents, most of the folder would only learn that the provider asks for a pause.
-    story.sandbox.configure(Juicyway, &json!({"rateLimit": {"limit": 0}})).await.unwrap();
     each(requests, async |n| story.sandbox.seed(Juicyway, &id(n), &json!({})).await.unwrap()).await;
     let few =
         json!({"limits": {"default": {"requestsPerMinute": 6000, "burst": 100, "maxInFlight": IN_FLIGHT}}});

@@ -84,6 +84,7 @@ async fn write_intent(story: &Story<'_>) {
         fingerprint: keys.fingerprint(b"whoever was seen"),
         credential: keys.credential(&[b"token", token(Juicyway).as_bytes()]),
         approvals: Vec::new(),
+        waivers: Vec::new(),
         at: Timestamp::now(),
     };
     let spec = record::signed(record::with_intent(None, &intent, &keys), &name, &keys);

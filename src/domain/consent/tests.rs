@@ -167,9 +167,10 @@ fn only_enough_other_people_who_agreed_to_exactly_this_plan_count() {
         (case(1, [bob()]).under(missing()), "missing approvals"),
         (case(0, []).under(missing()), "not required"),
         (case(1, [bob()]).under(PolicyState::Unanswered), "unread"),
-        (case(1, [bob().made(wall(9))]).under(since(0)), "0 of 1 Awaited"), // the policy may not have been in force
+        (case(1, [bob().made(wall(9))]).under(since(0)), "0 of 1 BeforePolicies"), // they may not have been in force
         (case(1, [bob().made(wall(10))]).under(since(0)), "given by bob after 10"),
-        (case(1, [bob().made(wall(10))]).under(since(50)), "0 of 1 Awaited"), // installed again since
+        (case(1, [bob().made(wall(10))]).under(since(50)), "0 of 1 BeforePolicies"), // installed again since
+        (case(2, [bob().made(wall(9)), carol().made(wall(10))]).under(since(0)), "1 of 2 BeforePolicies"),
         // spent
         (case(1, [bob()]).spent(&["of-bob"]), "0 of 1 Spent"),
         (case(1, [bob(), carol()]).spent(&["of-bob"]), "given by carol after 0"),

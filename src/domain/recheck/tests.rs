@@ -156,7 +156,12 @@ fn waived(approvals: ApprovalsSeen, policies: PolicyState) -> Result<(), Failure
         Planned::new(&process.plan, provider, order.mode, reference, &order.fingerprint, &process.seen);
     let order = Order {
         plan_hash: "sha256:plan".to_owned(),
-        is_waived: true,
+        waivers: vec![UsedWaiver {
+            check: "wallets".to_owned(),
+            approver: "carol".to_owned(),
+            uid: "of-carol".to_owned(),
+            at: wall(0),
+        }],
         target_hash: planned.target_hash,
         ..order
     };
@@ -166,10 +171,10 @@ fn waived(approvals: ApprovalsSeen, policies: PolicyState) -> Result<(), Failure
 #[test]
 fn a_blocker_that_was_passed_over_is_so_only_while_the_waiver_stands() {
     let shipped = || PolicyState::AsShipped { since: Timestamp::UNIX_EPOCH };
-    let waiver = |expires_at, check: &str| {
+    let waiver_of = |person: &str, expires_at, check: &str| {
         ApprovalsSeen::Seen(vec![Approval {
-            uid: "of-carol".to_owned(),
-            approver: "carol".to_owned(),
+            uid: format!("of-{person}"),
+            approver: person.to_owned(),
             says: Says::Approve {
                 plan_hash: "sha256:plan".to_owned(),
                 grants: vec![format!("Waive:billing/{check}").parse().unwrap()],
@@ -178,10 +183,17 @@ fn a_blocker_that_was_passed_over_is_so_only_while_the_waiver_stands() {
             created_at: wall(0),
         }])
     };
+    let waiver = |expires_at, check| waiver_of("carol", expires_at, check);
     let (late, soon) = (wall(3_600), wall(120));
     for (what, approvals, policies, refused) in [
         ("it stands", waiver(late, "wallets"), shipped(), None),
         ("withdrawn", ApprovalsSeen::Seen(Vec::new()), shipped(), Some(Cause::ApprovalWithdrawn)),
+        (
+            "it is somebody else's, whom the record does not name",
+            waiver_of("dave", late, "wallets"),
+            shipped(),
+            Some(Cause::ApprovalWithdrawn),
+        ),
         ("for another check", waiver(late, "invoices"), shipped(), Some(Cause::ApprovalWithdrawn)),
         ("it ends before the call does", waiver(soon, "wallets"), shipped(), Some(Cause::ApprovalWithdrawn)),
         ("nobody answers", ApprovalsSeen::Unread, shipped(), Some(Cause::Unread)),

@@ -166,7 +166,7 @@ fn delete() -> Next {
         demands: Demands::default(),
         approvals: Vec::new(),
         spent: BTreeSet::new(),
-        is_waived: false,
+        waivers: Vec::new(),
     };
     Next::Do(Effect::Delete(Box::new(order)))
 }

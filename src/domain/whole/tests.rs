@@ -317,7 +317,10 @@ fn people_and_the_clock_come_in_this_order() {
 #[test]
 fn while_people_or_the_clock_are_waited_for_nobody_looks() {
     let full = |process: &mut Process| process.seen.budget = BudgetSeen::Full { until: None };
+    let uncounted = |process: &mut Process| process.seen.budget = BudgetSeen::Unread;
+    let before = |process: &mut Process| process.facts = Facts::Earlier(earlier(OffboardingResult::Erased));
     let base = || request(&["a", "b"]).demanding("a", 1);
+    let unattended = || request(&["a", "b"]);
     type Change = fn(&mut Process);
     let url: Change = |process| process.provider.base_url = "https://other.example".to_owned();
     let uid: Change = |process| process.provider.uid = "provider-2".to_owned();
@@ -335,6 +338,14 @@ fn while_people_or_the_clock_are_waited_for_nobody_looks() {
         ("the clock is waited for", late(base().approved()).told(), false),
         ("the budget is waited for", base().approved().told().all(full), false),
         ("something stood in the way", base().change("b", blocked).told(), true),
+        ("the budget, and nobody has to agree", unattended().all(full), false),
+        ("the same, when a plan was told", unattended().told().all(full), false),
+        ("the same, and that plan is not the one", unattended().told().change("b", url).all(full), true),
+        ("there is room for one of them", unattended().change("a", full), true),
+        ("nobody knows whether there is room", unattended().all(uncounted), false),
+        ("a time to come: its plan is told first", late(unattended()).all(full), true),
+        ("somebody was offboarded before", unattended().change("b", before).all(full), true),
+        ("somebody has to agree, and was not asked yet", base().all(full), true),
     ] {
         let whole = Arc::new(request.whole.clone());
         request.targets.iter_mut().for_each(|target| target.seen.whole = whole.clone());
@@ -342,6 +353,18 @@ fn while_people_or_the_clock_are_waited_for_nobody_looks() {
         let wanted = wants_looks(&targeted(&request.targets, &seen), at(1));
         assert_eq!(wanted, [looks, looks], "{what}");
     }
+}
+
+#[test]
+fn a_budget_without_room_is_waited_for_without_a_plan() {
+    let full = |process: &mut Process| process.seen.budget = BudgetSeen::Full { until: Some(wall(900)) };
+    let room = |process: &mut Process| process.seen.budget = BudgetSeen::Free;
+    let mut request = request(&["a", "b"]).all(full);
+    let decisions = request.decide(0);
+    assert_eq!(decisions.each.iter().map(brief).collect::<Vec<_>>(), ["Wait Budget", "Wait Budget"]);
+    assert!(decisions.plan.is_none() && !decisions.is_as_told);
+    let mut request = request.all(room);
+    assert_eq!(request.briefly(1), ["Delete", "Wait Others"]);
 }
 
 #[test]
@@ -362,7 +385,11 @@ fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
         request.whole.approvals = said(grants);
         assert_eq!(request.briefly(1), [expected], "{grants:?}");
     }
-    assert!(request.decide(1).waived);
+    let decisions = request.decide(1);
+    assert!(decisions.waived);
+    let Some((_, Effect::Delete(order))) = decisions.effect() else { panic!("{decisions:?}") };
+    let waivers: Vec<_> = order.waivers.iter().map(|waiver| (&*waiver.check, &*waiver.approver)).collect();
+    assert_eq!(waivers, [("wallets", "bob")]);
 }
 
 #[test]
@@ -453,7 +480,7 @@ fn a_pass_that_spares_the_look_tells_what_the_one_before_told() {
         ("approvals", request(&["a", "b"]).demanding("a", 1)),
         ("a cooling-off time", request(&["a"]).demanding("a", 1).change("a", cooling).approved()),
         ("a time to come", request(&["a"]).all(|process| process.plan.not_before = Some(wall(9_000)))),
-        ("a budget", request(&["a"]).all(full)),
+        ("a budget", request(&["a"]).demanding("a", 1).approved().all(full)),
         ("a denial", deny(request(&["a"]).demanding("a", 1))),
         ("a policy", without_policies(request(&["a"]).demanding("a", 1))),
         ("somebody who was offboarded before", request(&["a"]).change("a", before)),

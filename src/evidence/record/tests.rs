@@ -54,6 +54,7 @@ impl Desk {
             fingerprint: "hmac:first".to_owned(),
             credential: "hmac:credential".to_owned(),
             approvals: Vec::new(),
+            waivers: Vec::new(),
             at: wall(0),
         }
     }
@@ -226,6 +227,23 @@ fn the_number_of_an_attempt_never_starts_again() {
     assert_eq!(desk.attempts("uid-51"), ["31×1 ?"]);
     let spec = desk.spec.unwrap();
     assert_eq!((spec.history.len(), spec.earlier_requests), (10, 50));
+}
+
+#[test]
+fn what_earlier_requests_sent_still_counts() {
+    let mut desk = Desk::open().unwrap();
+    let sent = |desk: &Desk| sends(desk.spec.as_ref().unwrap()).map(|send| send.id).collect::<Vec<_>>();
+    desk.intend("uid-1", "a");
+    assert_eq!(sent(&desk), ["a"], "it may have left");
+    desk.answer("a", Outcome::Accepted);
+    desk.close(OffboardingResult::Erased, Reason::Absent);
+    desk.intend("uid-2", "b");
+    assert_eq!(sent(&desk), ["b", "a"]);
+    desk.answer("b", not_sent());
+    desk.close(OffboardingResult::Cancelled, Reason::Cancelled);
+    assert_eq!(sent(&desk), ["a"], "nobody sent the other one");
+    desk.intend("uid-3", "c");
+    assert_eq!(sent(&desk), ["c", "a"]);
 }
 
 #[test]

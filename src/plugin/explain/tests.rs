@@ -72,6 +72,7 @@ every!(waits(Waiting):
     "waiting-approvals-same-identity" Waiting::Approvals(Missing { why: WhyMissing::SameIdentity, .. }) => missing(WhyMissing::SameIdentity), Facts::None, true;
     "waiting-approvals-unknown-requester" Waiting::Approvals(Missing { why: WhyMissing::UnknownRequester, .. }) => missing(WhyMissing::UnknownRequester), Facts::None, true;
     "waiting-approvals-spent" Waiting::Approvals(Missing { why: WhyMissing::Spent, .. }) => missing(WhyMissing::Spent), Facts::None, true;
+    "waiting-approvals-before-policies" Waiting::Approvals(Missing { why: WhyMissing::BeforePolicies, .. }) => missing(WhyMissing::BeforePolicies), Facts::None, true;
     "waiting-cooling-off" Waiting::CoolingOff { .. } => Waiting::CoolingOff { until: wall(900) }, Facts::None, true;
     "waiting-not-before" Waiting::NotBefore { .. } => Waiting::NotBefore { until: wall(900) }, Facts::None, true;
     "waiting-budget" Waiting::Budget { until: Some(_), .. } =>

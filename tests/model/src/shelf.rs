@@ -162,6 +162,7 @@ impl Shelf {
             fingerprint: fingerprint(order.customer),
             credential: credential(order.credential),
             approvals: Vec::new(),
+            waivers: Vec::new(),
             at: start(),
         };
         let made = inside.put(record::with_intent(stored.as_ref(), &intent, &KEYS));

@@ -81,6 +81,10 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -Spent . . . +AwaitingApproval",
         ),
         (
+            missing(0, 2, WhyMissing::BeforePolicies),
+            "AwaitingApproval Present -AwaitingApproval -Idle . +PlanReady +NoBlockers -BeforePolicies . . . +AwaitingApproval",
+        ),
+        (
             told(wait(Waiting::CoolingOff { until: wall(5) }), Facts::None).planned().approved(),
             "CoolingOff Present -CoolingOff -Idle . +PlanReady +NoBlockers +QuorumReached . . . +CoolingOff",
         ),

@@ -123,6 +123,7 @@ impl Shelf {
             fingerprint: order.fingerprint.0.clone(),
             credential: credential(0),
             approvals: order.approvals.clone(),
+            waivers: order.waivers.clone(),
             at: start(),
         };
         let made = inside.put(target, record::with_intent(stored.as_ref(), &intent, &KEYS));
