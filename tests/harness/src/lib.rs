@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod access;
+mod api_proxy;
 mod audit;
 mod binaries;
 mod component;
@@ -32,6 +33,7 @@ mod scratch;
 mod tool;
 mod users;
 
+pub use api_proxy::{ApiFault, ApiMatch, ApiProxy, ApiStrike};
 pub use binaries::{Binaries, workspace_binary};
 pub use control_plane::{ControlPlane, Options};
 pub use counters::Counters;

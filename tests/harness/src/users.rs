@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Failure, Scratch};
 
@@ -60,17 +60,27 @@ pub(crate) fn write_tokens(scratch: &Scratch) -> Result<(), Failure> {
 /// Writes a kubeconfig for everybody: `<name>.kubeconfig`. JSON is YAML.
 pub(crate) fn write_kubeconfigs(scratch: &Scratch, server: &str, authority: &Path) -> Result<(), Failure> {
     for user in USERS {
-        let kubeconfig = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{ "name": "test", "cluster": { "server": server, "certificate-authority": authority } }],
-            "users": [{ "name": user.name, "user": { "token": token(user) } }],
-            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user.name } }],
-            "current-context": "test",
-        });
-        scratch.write(&file_name(user.name), &format!("{kubeconfig:#}\n"))?;
+        let cluster = json!({ "server": server, "certificate-authority": authority });
+        scratch.write(&file_name(user.name), &kubeconfig_of(user.name, &cluster))?;
     }
     Ok(())
+}
+
+/// A user's kubeconfig for a cluster.
+///
+/// # Panics
+/// When there is no such user: a test is misspelt.
+pub(crate) fn kubeconfig_of(name: &str, cluster: &Value) -> String {
+    let user = USERS.iter().find(|user| user.name == name).expect("a user of this name");
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "test", "cluster": cluster }],
+        "users": [{ "name": name, "user": { "token": token(user) } }],
+        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": name } }],
+        "current-context": "test",
+    });
+    format!("{kubeconfig:#}\n")
 }
 
 /// The file name of a user's kubeconfig.

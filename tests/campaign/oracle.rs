@@ -1,0 +1,70 @@
+//! What must hold of every run, judged by the provider's ledger and the records. What the operator says is no evidence.
+
+use harness::Provider;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::story::Story;
+
+/// One customer of a run, and the request that is about them.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub request: String,
+    pub provider: Provider,
+    pub id: String,
+}
+
+impl Case {
+    /// How it ends where nothing stands in the way: what the provider keeps decides.
+    pub fn success(&self) -> &'static str {
+        match self.provider {
+            Provider::Revolv3 => "Deactivated",
+            Provider::Juicyway | Provider::Scripted => "ErasedWithRetention",
+        }
+    }
+}
+
+impl Story<'_> {
+    /// Judges one case, whatever its request says, and gives how many DELETEs there were.
+    pub async fn judge(&self, case: &Case) -> u64 {
+        let Case { request, provider, id } = case;
+        let deletes = self.received(*provider, "DELETE", id).await;
+        let records = self.records().await;
+        let of_request = |record: &&Value| record["spec"]["request"]["name"] == *request;
+        let record = records.iter().find(of_request).map_or(&Value::Null, |record| &record["spec"]);
+        let attempts: Vec<&Value> = record["attempts"].as_array().into_iter().flatten().collect();
+        // S4, and Sieve's sum: no DELETE without an attempt that was written before it, and each attempt is sent once at most.
+        let may_have_left = attempts.iter().filter(|attempt| attempt["outcome"] != "NotSent");
+        let intents: Vec<Timestamp> = may_have_left.map(|attempt| moment(&attempt["intentAt"])).collect();
+        assert!(
+            deletes.len() <= intents.len(),
+            "{} DELETEs for {} attempts: {attempts:#?}",
+            deletes.len(),
+            intents.len()
+        );
+        for (sent, intent) in deletes.iter().zip(&intents) {
+            let received = moment(&sent["received"]);
+            assert!(*intent <= received, "DELETE at {received} before its intent at {intent}");
+        }
+        // S7: who says that a customer is gone is right.
+        let status = self.status(request).await;
+        let says_gone = |result: &Value| {
+            ["Erased", "ErasedWithRetention", "Deactivated", "AlreadyAbsent"]
+                .iter()
+                .any(|gone| result == gone)
+        };
+        let truth = self.sandbox.truth(*provider, id).await.unwrap();
+        let is_gone = truth["exists"] == false || truth["active"] == false;
+        for result in [&status["result"], &record["result"]] {
+            assert!(!says_gone(result) || is_gone, "it is said to be {result}: {truth:#}");
+        }
+        // The status is finished only after its record is closed.
+        let was_sent = !attempts.is_empty();
+        assert!(status["finished"] != true || !was_sent || record["closed"] == true, "{record:#}");
+        u64::try_from(deletes.len()).unwrap()
+    }
+}
+
+fn moment(value: &Value) -> Timestamp {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no moment: {value}"))
+}
