@@ -154,7 +154,7 @@ impl<'a> Proxied<'a> {
             if required > 0 {
                 story.agree("bob", "acme").await;
             }
-            story.finished("acme").await
+            story.ends_in_time("acme").await
         };
         let status = tokio::select! {
             status = ended => status,

@@ -114,7 +114,7 @@ async fn ends(lane: &Lane, story: &Story<'_>, cases: &[Case], approved: bool, fi
         if approved {
             agree_if_asked(story, &case.request).await;
         }
-        let status = story.finished(&case.request).await;
+        let status = story.ends_in_time(&case.request).await;
         let deletes = story.judge(case).await;
         *figures.entry("deletes".to_owned()).or_default() += deletes;
         if is_exhausted(&status) {

@@ -16,6 +16,7 @@ mod oracle;
 #[path = "../cluster/people.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod people;
+mod provider_faults;
 mod results;
 #[path = "../cluster/stage.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]

@@ -1,6 +1,8 @@
 //! What must hold of every run, judged by the provider's ledger and the records. What the operator says is no evidence.
 
-use harness::Provider;
+use std::time::Duration;
+
+use harness::{Provider, eventually};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -24,7 +26,20 @@ impl Case {
     }
 }
 
+/// L3: after the faults stop, within the settle window, the deadline of the verification, and twice the longest back-off.
+const BOUND: Duration = Duration::from_secs(660);
+
 impl Story<'_> {
+    /// Waits until a request is finished, as long as that may take.
+    pub async fn ends_in_time(&self, request: &str) -> Value {
+        eventually(BOUND, &format!("{request} is finished"), async || {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let status = self.status(request).await;
+            if status["finished"] == true { Ok(status) } else { Err(status) }
+        })
+        .await
+    }
+
     /// Judges one case, whatever its request says, and gives how many DELETEs there were.
     pub async fn judge(&self, case: &Case) -> u64 {
         let Case { request, provider, id } = case;
