@@ -12,12 +12,14 @@ mod draw;
 mod history;
 mod kill;
 mod lane;
+mod operations;
 mod oracle;
 #[path = "../cluster/people.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod people;
 mod provider_faults;
 mod results;
+mod schema;
 #[path = "../cluster/stage.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod stage;

@@ -1,0 +1,434 @@
+//! Edits while the operator works, as Acto does it: every property of every kind, sound and nonsense, and what people do to whole
+//! objects: T8 of reliability.md.
+//!
+//! A seed is a sequence of operations on a few objects. Then everything is put back as it was applied first, and the end must be that
+//! of a fresh start: whatever was done in between can be undone, but for a cancellation and a deletion.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use harness::{
+    ApiProxy, Options, Process,
+    Provider::{Juicyway, Revolv3},
+};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::{
+    draw::Draw,
+    lane::Lane,
+    oracle::Case,
+    results::{Campaign, Figures},
+    schema::{Edit, edits},
+    stage::{ready, says},
+    story::Story,
+};
+
+/// So many sequences at once on one operator.
+const AT_ONCE: usize = 6;
+
+/// Operations of a sequence.
+const OPERATIONS: u64 = 15;
+
+/// A third of them are on whole objects.
+const ON_OBJECTS: u64 = 3;
+
+const GROUP: &str = "/apis/offboarding.dev/v1alpha1";
+
+/// What may be asked of the API server in a minute for one object that rests.
+const CALLS_A_MINUTE: f64 = 12.0;
+
+#[tokio::test]
+async fn whatever_is_edited_nothing_is_deleted_that_no_plan_names_and_all_of_it_can_be_undone() {
+    let lane = Lane::open(Options::default().with_controller_manager()).await;
+    let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
+    lane.free_the_lease().await;
+    let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
+    let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
+    says(&mut operator, "leading").await.unwrap();
+    let kinds = [
+        "customeroffboardings",
+        "offboardingproviders",
+        "clusteroffboardingproviders",
+        "customerholds",
+        "offboardingapprovals",
+    ];
+    let set = Set { lane: &lane, edits: edits(&kinds), at_rest: AtomicU64::new(0) };
+    println!("{} edits of {} properties", set.edits.len(), set.properties());
+    Campaign::of("operations", 14).run(AT_ONCE, async |seed| set.sequence(seed).await).await;
+    assert_eq!(lane.history.wrong(), [""; 0]);
+    let operator = Mutex::new(operator);
+    is_quiet(&proxy, &operator, set.at_rest.load(Ordering::Relaxed)).await;
+}
+
+/// Nobody does anything: whoever rests is looked at slowly, and the operator never ended.
+async fn is_quiet(proxy: &ApiProxy, operator: &Mutex<Process>, objects: u64) {
+    let asked = || -> u64 {
+        let counts = proxy.counts();
+        let ours = counts.iter().filter(|(what, _)| !what.starts_with("watch") && !what.ends_with(" leases"));
+        ours.map(|(_, count)| count).sum()
+    };
+    let (before, span) = (asked(), Duration::from_secs(15));
+    tokio::time::sleep(span).await;
+    let calls = asked() - before;
+    println!("{calls} requests in {span:?} for {objects} objects that rest");
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let (calls, objects) = (calls as f64, objects as f64);
+    assert!(calls <= (objects + 10.0) * CALLS_A_MINUTE / 4.0, "{calls} requests for {objects} objects");
+    let ended = operator.lock().await.exit_status().unwrap();
+    assert!(ended.is_none(), "the operator ended: {ended:?}");
+}
+
+struct Set<'a> {
+    lane: &'a Lane,
+    edits: Vec<Edit>,
+    /// How many objects the sequences left at rest.
+    at_rest: AtomicU64,
+}
+
+impl Set<'_> {
+    fn properties(&self) -> usize {
+        let mut names: Vec<String> = self.edits.iter().map(Edit::property).collect();
+        names.dedup();
+        names.len()
+    }
+
+    async fn sequence(&self, seed: u64) -> Figures {
+        let mut draw = Draw::new("operations", seed);
+        let mut figures = Figures::new();
+        let play = Play::begin(self.lane, &mut draw).await;
+        for operation in 0..OPERATIONS {
+            let count = seed * OPERATIONS + operation;
+            let (what, accepted) = if count.is_multiple_of(ON_OBJECTS) {
+                play.on_an_object(&mut draw).await
+            } else {
+                // Every edit comes before one comes again.
+                let which = usize::try_from(count * 7919).unwrap() % self.edits.len();
+                play.edit(&self.edits[which]).await
+            };
+            *figures.entry("operations".to_owned()).or_default() += 1;
+            *figures.entry(what).or_default() += 1;
+            *figures.entry(if accepted { "accepted" } else { "refused" }.to_owned()).or_default() += 1;
+            tokio::time::sleep(Duration::from_millis(draw.below(400))).await;
+        }
+        let ended = play.undone().await;
+        *figures.entry(format!("end {ended}")).or_default() += 1;
+        self.at_rest.fetch_add(6, Ordering::Relaxed);
+        figures
+    }
+}
+
+/// The objects of one sequence, as they were applied first.
+struct Play<'a> {
+    story: Story<'a>,
+    case: Case,
+    first: BTreeMap<String, Value>,
+}
+
+impl<'a> Play<'a> {
+    async fn begin(lane: &'a Lane, draw: &mut Draw) -> Play<'a> {
+        let story = lane.stage.story("edited").await;
+        // A base URL may be edited to what the provider's documents do not know.
+        story.strays.set(true);
+        let provider = if draw.once_in(2) { Juicyway } else { Revolv3 };
+        let id = if provider == Juicyway { "cus_1" } else { "91001" };
+        story.sandbox.seed(provider, id, &json!({})).await.unwrap();
+        story.secret(provider.name(), crate::story::token(provider)).await;
+        story.cast().await;
+        let attended = json!({"approvals": {"required": 1}, "verify": {"deadline": "30s"}});
+        let spec = story.provider_spec(provider.name(), provider, attended);
+        let here = story.namespace.name().to_owned();
+        let mut of_cluster = spec.clone();
+        of_cluster["allowedNamespaces"] = json!([here]);
+        of_cluster["account"] = json!(format!("{here}-cluster"));
+        of_cluster["credentials"]["token"]["secretKeyRef"]["namespace"] = json!(here);
+        let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "offboarding.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let target = json!([{"name": "billing", "providerRef": {"name": provider.name()}}]);
+        let elsewhere = json!([{"namespace": here, "name": "nobody"}]);
+        let first = [
+            object("OffboardingProvider", provider.name(), spec),
+            object("ClusterOffboardingProvider", &here, of_cluster),
+            object("CustomerHold", &here, json!({"type": "Freeze", "all": true, "providers": elsewhere})),
+            object("CustomerOffboarding", "acme", json!({"customer": {"id": id}, "targets": target})),
+        ];
+        let play = Play {
+            story,
+            case: Case { request: "acme".to_owned(), provider, id: id.to_owned() },
+            first: first.into_iter().map(|it| (it["kind"].as_str().unwrap().to_owned(), it)).collect(),
+        };
+        for kind in ["OffboardingProvider", "ClusterOffboardingProvider", "CustomerHold"] {
+            play.create("admin", kind).await.unwrap();
+        }
+        play.create("alice", "CustomerOffboarding").await.unwrap();
+        play
+    }
+
+    fn plural(&self, kind: &str) -> String {
+        let plural = format!("{}s", kind.to_lowercase());
+        match kind {
+            "ClusterOffboardingProvider" | "CustomerHold" => format!("{GROUP}/{plural}"),
+            _ => self.story.plural(&plural),
+        }
+    }
+
+    fn path(&self, kind: &str) -> String {
+        format!("{}/{}", self.plural(kind), self.first[kind]["metadata"]["name"].as_str().unwrap())
+    }
+
+    async fn create(&self, user: &str, kind: &str) -> Result<Value, String> {
+        self.story.ask_as(user, Method::POST, &self.plural(kind), &self.first[kind]).await
+    }
+
+    async fn get(&self, kind: &str) -> Result<Value, String> {
+        self.story.ask_as("admin", Method::GET, &self.path(kind), &json!({})).await
+    }
+
+    async fn delete(&self, kind: &str, how: &str) -> Result<Value, String> {
+        let body = json!({"propagationPolicy": how});
+        self.story.ask_as("admin", Method::DELETE, &self.path(kind), &body).await
+    }
+
+    async fn patch(&self, kind: &str, change: Value) -> Result<Value, String> {
+        self.story.ask_as("admin", Method::PATCH, &self.path(kind), &change).await
+    }
+
+    /// An edit of the object as it is now: what was done, and whether it was accepted.
+    async fn edit(&self, edit: &Edit) -> (String, bool) {
+        let what = format!("edits of {}", edit.kind);
+        if edit.kind == "OffboardingApproval" {
+            // One never changes: it is made with the edit in it.
+            let object = self.story.approval_now("bob", "acme").await;
+            let Some(edited) = object.and_then(|object| edit.applied(&object)) else { return (what, false) };
+            return (what, self.story.say("bob", &edited).await.is_ok());
+        }
+        let Ok(object) = self.get(&edit.kind).await else { return (what, false) };
+        let Some(edited) = edit.applied(&object) else { return (what, false) };
+        let path = self.path(&edit.kind);
+        (what, self.story.ask_as("admin", Method::PUT, &path, &edited).await.is_ok())
+    }
+
+    async fn on_an_object(&self, draw: &mut Draw) -> (String, bool) {
+        let story = &self.story;
+        let provider = self.case.provider;
+        let operation = *draw.one(&[
+            "approve",
+            "approve",
+            "deny",
+            "take back",
+            "suspend",
+            "resume",
+            "hold",
+            "release",
+            "label",
+            "retry",
+            "rotate",
+            "remove secret",
+            "restore secret",
+            "second request",
+            "remove request",
+            "remove request in the foreground",
+            "create request",
+            "remove provider",
+            "create provider",
+            "suspend provider",
+            "forge status",
+            "forge record",
+            "blocker",
+            "no blocker",
+        ]);
+        let done = match operation {
+            "approve" => match story.approval_now("bob", "acme").await {
+                Some(approval) => story.say("bob", &approval).await.map(drop),
+                None => Err("no plan is told".to_owned()),
+            },
+            "deny" => {
+                let uid =
+                    self.get("CustomerOffboarding").await.map(|object| object["metadata"]["uid"].clone());
+                match uid {
+                    Ok(uid) => {
+                        let spec = json!({"decision": "Deny", "for": [{"name": "acme", "uid": uid}], "approver": "carol"});
+                        let object = json!({
+                            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingApproval",
+                            "metadata": {"generateName": "carol-"}, "spec": spec,
+                        });
+                        story.say("carol", &object).await.map(drop)
+                    }
+                    Err(gone) => Err(gone),
+                }
+            }
+            "take back" => story.take_back("bob", "bob").await,
+            "suspend" => {
+                self.patch("CustomerOffboarding", json!({"spec": {"suspend": true}})).await.map(drop)
+            }
+            "resume" => {
+                self.patch("CustomerOffboarding", json!({"spec": {"suspend": false}})).await.map(drop)
+            }
+            "hold" => self.held(provider.name()).await,
+            "release" => self.held("nobody").await,
+            "label" => {
+                let label = json!({"metadata": {"labels": {"seen": draw.below(9).to_string()}}});
+                self.patch("CustomerOffboarding", label).await.map(drop)
+            }
+            "retry" => {
+                let nonce = json!({"offboarding.dev/retry-requested-at": draw.below(1_000_000).to_string()});
+                self.patch("CustomerOffboarding", json!({"metadata": {"annotations": nonce}})).await.map(drop)
+            }
+            "rotate" => {
+                story.secret(provider.name(), crate::story::token(provider)).await;
+                Ok(())
+            }
+            "remove secret" => {
+                let path =
+                    format!("/api/v1/namespaces/{}/secrets/{}", story.namespace.name(), provider.name());
+                story.ask_as("admin", Method::DELETE, &path, &json!({})).await.map(drop)
+            }
+            "restore secret" => {
+                story.secret(provider.name(), crate::story::token(provider)).await;
+                Ok(())
+            }
+            "second request" => {
+                let mut second = self.first["CustomerOffboarding"].clone();
+                second["metadata"] = json!({"generateName": "again-"});
+                story
+                    .ask_as("alice", Method::POST, &self.plural("CustomerOffboarding"), &second)
+                    .await
+                    .map(drop)
+            }
+            "remove request" => self.delete("CustomerOffboarding", "Background").await.map(drop),
+            "remove request in the foreground" => {
+                self.delete("CustomerOffboarding", "Foreground").await.map(drop)
+            }
+            "create request" => self.create("alice", "CustomerOffboarding").await.map(drop),
+            "remove provider" => self.delete("OffboardingProvider", "Background").await.map(drop),
+            "create provider" => self.create("admin", "OffboardingProvider").await.map(drop),
+            "suspend provider" => {
+                self.patch("OffboardingProvider", json!({"spec": {"suspend": true}})).await.map(drop)
+            }
+            "forge status" => {
+                let path = format!("{}/status", self.path("CustomerOffboarding"));
+                let forged = json!({"status": {"phase": "Completed", "finished": true}});
+                story.ask_as("admin", Method::PATCH, &path, &forged).await.map(drop)
+            }
+            "forge record" => self.forge_a_record().await,
+            "blocker" => self.blocked(true).await,
+            _ => self.blocked(false).await,
+        };
+        (operation.to_owned(), done.is_ok())
+    }
+
+    async fn held(&self, provider: &str) -> Result<(), String> {
+        let here = json!([{"namespace": self.story.namespace.name(), "name": provider}]);
+        self.patch("CustomerHold", json!({"spec": {"providers": here}})).await.map(drop)
+    }
+
+    async fn forge_a_record(&self) -> Result<(), String> {
+        let records = self.story.records().await;
+        let Some(record) = records.first() else { return Err("no record yet".to_owned()) };
+        let name = record["metadata"]["name"].as_str().unwrap();
+        let path = format!("{GROUP}/namespaces/customer-offboarding/offboardingrecords/{name}");
+        self.story.ask_as("admin", Method::PATCH, &path, &json!({"spec": {"closed": true}})).await.map(drop)
+    }
+
+    async fn blocked(&self, is: bool) -> Result<(), String> {
+        let Case { provider, id, .. } = &self.case;
+        let state = if *provider == Juicyway {
+            json!({"wallets": [{"id": "w1", "currency": "NGN", "balance": if is { 5 } else { 0 }}]})
+        } else {
+            let status = if is { "Current" } else { "Cancelled" };
+            json!({"subscriptions": [{"subscriptionId": 1, "subscriptionStatusType": status}]})
+        };
+        self.story.sandbox.change(*provider, id, &state).await.map_err(|failure| failure.to_string())
+    }
+
+    /// Everything as it was applied first: the end is that of a fresh start.
+    async fn undone(&self) -> String {
+        let (story, Case { provider, id, .. }) = (&self.story, &self.case);
+        story.secret(provider.name(), crate::story::token(*provider)).await;
+        self.blocked(false).await.ok();
+        story.take_back("bob", "bob").await.unwrap();
+        story.take_back("carol", "carol").await.unwrap();
+        for kind in ["OffboardingProvider", "ClusterOffboardingProvider", "CustomerHold"] {
+            self.put_back(kind).await;
+        }
+        self.remove_the_others().await;
+        story
+            .wait("the request is there or gone", async || match self.get("CustomerOffboarding").await {
+                Ok(object) if object["metadata"]["deletionTimestamp"].is_string() => Err(object),
+                _ => Ok(()),
+            })
+            .await;
+        if self.get("CustomerOffboarding").await.is_err() {
+            self.create("alice", "CustomerOffboarding").await.unwrap();
+        }
+        self.patch("CustomerOffboarding", json!({"spec": {"suspend": false, "notBefore": null}})).await.ok();
+        let status = self.ended().await;
+        let result = status["result"].as_str().unwrap_or("no result").to_owned();
+        let spec = self.get("CustomerOffboarding").await.unwrap()["spec"].clone();
+        let sound =
+            [self.case.success(), "AlreadyAbsent", if spec["cancel"] == true { "Cancelled" } else { "" }];
+        assert!(sound.contains(&&*result), "{status:#}\n{spec:#}");
+        story.judge(&self.case).await;
+        let customer = story.sandbox.truth(*provider, id).await.unwrap();
+        let is_gone = customer["exists"] == false || customer["active"] == false;
+        assert_eq!(is_gone, result != "Cancelled", "{result}: {customer:#}");
+        story.judged().await;
+        result
+    }
+
+    async fn put_back(&self, kind: &str) {
+        self.story
+            .wait(&format!("{kind} is as it was applied first"), async || {
+                let Ok(mut object) = self.get(kind).await else {
+                    return self.create("admin", kind).await.map(drop);
+                };
+                object["spec"] = self.first[kind]["spec"].clone();
+                self.story.ask_as("admin", Method::PUT, &self.path(kind), &object).await.map(drop)
+            })
+            .await;
+    }
+
+    /// Second requests for the customer are withdrawn.
+    async fn remove_the_others(&self) {
+        let path = self.plural("CustomerOffboarding");
+        let list = self.story.ask_as("admin", Method::GET, &path, &json!({})).await.unwrap();
+        for other in list["items"].as_array().unwrap() {
+            let name = other["metadata"]["name"].as_str().unwrap();
+            if name != "acme" {
+                self.story.ask_as("admin", Method::DELETE, &format!("{path}/{name}"), &json!({})).await.ok();
+            }
+        }
+    }
+
+    /// Bob agrees whenever he is asked, until it is finished.
+    async fn ended(&self) -> Value {
+        let agreeing = async {
+            loop {
+                let status = self.story.status("acme").await;
+                let asked = status["phase"] == "AwaitingApproval"
+                    || status["waitingFor"].as_str().is_some_and(|words| words.contains("offboarded before"));
+                if asked && let Some(approval) = self.story.approval_now("bob", "acme").await {
+                    self.story.say("bob", &approval).await.ok();
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        tokio::select! {
+            status = self.story.ends_in_time("acme") => status,
+            () = agreeing => unreachable!("it never ends"),
+        }
+    }
+}
+
+impl Story<'_> {
+    /// An approval of the plan as it is told, where one is.
+    async fn approval_now(&self, user: &str, request: &str) -> Option<Value> {
+        let told = self.status(request).await;
+        told["plan"]["hash"].as_str()?;
+        self.get("CustomerOffboarding", request).await?;
+        Some(self.approval_of(user, request, json!({})).await)
+    }
+}
