@@ -2,14 +2,19 @@
 //!
 //! A chain is one seed: ten processes, each with a new request, and one that brings all of them to their end.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
+use futures::{FutureExt as _, future::join_all};
 use harness::{
     Options,
     Provider::{self, Juicyway, Revolv3},
 };
 use offboarding::failpoint::NAMES;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::{
     draw::Draw,
@@ -25,15 +30,29 @@ const DEATHS: u64 = 10;
 /// Of ten deaths, this one comes at a random time.
 const AT_RANDOM: u64 = 9;
 
+/// Control planes of a long campaign: chains wait more than they work.
+const LANES: usize = 3;
+
 /// Longer than an offboarding takes to come to any failpoint.
 const ALIVE_AT_MOST: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn whoever_dies_wherever_each_customer_is_deleted_once_and_every_request_ends() {
-    let lane = Lane::open(Options::default()).await;
-    // One chain for every failpoint and provider: the counts go on from chain to chain.
+    // Every failpoint with each provider once: the counts go on from chain to chain.
     let slice = u64::try_from(2 * NAMES.len()).unwrap().div_ceil(DEATHS - 1);
-    Campaign::of("kill", slice).run(1, async |seed| chain(&lane, seed).await).await;
+    let campaign = Campaign::of("kill", slice);
+    let lanes =
+        join_all((0..if campaign.is_long() { LANES } else { 1 }).map(|_| Lane::open(Options::default())));
+    let free = Mutex::new(lanes.await);
+    let at_once = free.lock().await.len();
+    campaign
+        .run(at_once, async |seed| {
+            let lane = free.lock().await.pop().expect("as many runs as lanes");
+            let ended = AssertUnwindSafe(chain(&lane, seed)).catch_unwind().await;
+            free.lock().await.push(lane);
+            ended.unwrap_or_else(|panic| resume_unwind(panic))
+        })
+        .await;
 }
 
 /// Failpoint and provider of a death: all of them, one after the other, whatever the seed.

@@ -14,6 +14,7 @@ mod kill;
 mod lane;
 mod operations;
 mod oracle;
+mod outages;
 #[path = "../cluster/people.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod people;

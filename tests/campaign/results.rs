@@ -60,6 +60,11 @@ impl Campaign {
         Campaign { part, seeds, until, record: Some(Mutex::new(file)), source }
     }
 
+    /// Whether this is more than a slice: worth more control planes than one.
+    pub fn is_long(&self) -> bool {
+        self.record.is_some()
+    }
+
     /// Runs what is to do, `at_once` at a time.
     ///
     /// # Panics
