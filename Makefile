@@ -13,10 +13,10 @@ DENY_VERSION := 0.20.2
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget campaign soak clean programs needs
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: programs ## Offboard nine requests on a real API server, see the story, and check how it ended (2 minutes).
 	@$(TARGET_DIR)/debug/examples/demo
@@ -28,7 +28,7 @@ test: check ## Everything that CI runs.
 	$(BUILD) --bins --examples --tests
 	tests/control-plane/build.sh >/dev/null
 	$(TEST)
-	$(TEST) --features failpoints --test shipped
+	$(TEST) --features failpoints --test shipped --test campaign
 
 check: needs ## Format, lints, dependencies, documentation.
 	$(CARGO) fmt --all --check
@@ -65,6 +65,23 @@ leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of 
 budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and 10,000 that wait for one approval; prints the figures (an hour).
 	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
 	  a_generated_folder of_many_requests --nocapture --test-threads 1
+
+campaign: campaign-kill campaign-outages campaign-api-faults campaign-provider-faults campaign-operations campaign-report ## Everything of the campaigns but the soak: hours, in parts that go on where they stopped.
+
+# Runs that are on record for this src/ are not done again; after CAMPAIGN_MINUTES no further one is begun.
+CAMPAIGN := $(TEST) --features failpoints --test campaign -- --nocapture
+RUNS_kill := 214
+RUNS_outages := 80
+RUNS_api-faults := 1000
+RUNS_provider-faults := 960
+RUNS_operations := 532
+RUNS_soak := 1
+
+campaign-%: ## One part: kill, outages, api-faults, provider-faults, operations, soak (an hour at most each), report.
+	CAMPAIGN_RUNS=$(RUNS_$*) $(CAMPAIGN) $(subst -,_,$*)::
+
+soak: ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.
+	SOAK_MINUTES=$${SOAK_MINUTES:-60} CAMPAIGN_MINUTES=90 CAMPAIGN_RUNS=1 $(CAMPAIGN) soak::
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean

@@ -19,8 +19,10 @@ mod outages;
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod people;
 mod provider_faults;
+mod report;
 mod results;
 mod schema;
+mod soak;
 #[path = "../cluster/stage.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod stage;

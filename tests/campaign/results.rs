@@ -36,7 +36,9 @@ pub struct Campaign {
 impl Campaign {
     /// `slice` runs in CI, else those of `CAMPAIGN_RUNS`, from seed 0 on.
     pub fn of(part: &'static str, slice: u64) -> Campaign {
-        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+        let number = |name: &str| {
+            std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse::<u64>().unwrap())
+        };
         let minutes = number("CAMPAIGN_MINUTES").unwrap_or(55);
         let until = Instant::now() + Duration::from_secs(60 * minutes);
         let source = source();
