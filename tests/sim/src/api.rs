@@ -1,14 +1,15 @@
 //! The API server: objects with uid and resourceVersion, whose whole history is kept, so that a cache can show any of it.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use jiff::Timestamp;
 use offboarding::{
     api::{CustomerOffboardingSpec, OffboardingRecordSpec, OffboardingStatus},
-    domain::{Approval, Hold, PolicyState, ProviderFacts},
+    domain::{Approval, Facts, Hold, PolicyState, ProviderFacts},
+    evidence::record,
 };
 
-use crate::scenario::Ms;
+use crate::{people::KEYS, scenario::Ms};
 
 /// A `CustomerOffboarding`. `name` stands for namespace and name.
 #[derive(Clone, Debug)]
@@ -29,6 +30,20 @@ pub struct Stored {
     pub name: String,
     pub version: u64,
     pub spec: OffboardingRecordSpec,
+    /// What it says to each request that read it, so that it is verified once.
+    says: RefCell<BTreeMap<String, Facts>>,
+}
+
+impl Stored {
+    pub fn new(name: String, version: u64, spec: OffboardingRecordSpec) -> Self {
+        Self { name, version, spec, says: RefCell::default() }
+    }
+
+    pub fn facts_of(&self, request_uid: &str) -> Facts {
+        let mut says = self.says.borrow_mut();
+        let read = || record::facts_of(Some((&self.name, &self.spec)), request_uid, &KEYS);
+        says.entry(request_uid.to_owned()).or_insert_with(read).clone()
+    }
 }
 
 /// A provider object, and the Secret that it names: that one is never watched.

@@ -10,7 +10,6 @@ use offboarding::{
         HoldsSeen, Memory, Observation, Outcome, Plan, ProviderFacts, ProviderSeen, Says, Sent, Told, Whole,
         Wish, mode_of,
     },
-    evidence::record,
 };
 
 use crate::{
@@ -136,7 +135,7 @@ impl Case {
             Read::NotRead | Read::None => return Facts::None,
             Read::Found(stored) => stored,
         };
-        let facts = record::facts_of(Some((&stored.name, &stored.spec)), &self.plan.request_uid, &KEYS);
+        let facts = stored.facts_of(&self.plan.request_uid);
         let facts = match (facts, &self.unsaved) {
             (Facts::Mine(mut mine), Some(unsaved)) => {
                 if let Some(last) = mine.attempts.last_mut().filter(|last| last.id == unsaved.attempt_id) {

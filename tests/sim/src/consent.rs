@@ -118,6 +118,7 @@ fn help(world: &mut World) {
     for (place, object) in view.providers.iter().enumerate() {
         if object.is_none() {
             let first = crate::people::nothing_yet(&world.scenario).providers[place].clone();
+            world.truth.demands(place, now, world.scenario.places[place].required);
             world.commit(Watched::Providers, |view| view.providers[place] = first);
         } else if object.as_ref().is_some_and(|object| object.facts.suspended) {
             edit(world, place, |object| object.facts.suspended = false);

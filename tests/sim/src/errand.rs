@@ -158,7 +158,7 @@ impl Errand<'_> {
         match put(self.handle, &self.record_name, self.stored.as_deref(), spec.clone()).await {
             Ok(written) => Ok(written),
             Err(Refusal::Unanswered) if self.has(Bug::TakesNoAnswerForYes) => {
-                Ok(Rc::new(Stored { name: self.record_name.clone(), version: 0, spec }))
+                Ok(Rc::new(Stored::new(self.record_name.clone(), 0, spec)))
             }
             Err(Refusal::AlreadyExists | Refusal::Conflict | Refusal::Unanswered) => {
                 let found = self.handle.get(|world| self.stored_now(world.api.view())).await;

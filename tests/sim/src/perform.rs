@@ -120,7 +120,7 @@ pub async fn put(
     spec: OffboardingRecordSpec,
 ) -> Result<Rc<Stored>, Refusal> {
     let spec = record::signed(spec, name, &KEYS);
-    let record = Stored { name: name.to_owned(), version: 0, spec };
+    let record = Stored::new(name.to_owned(), 0, spec);
     let by = (handle.operator, handle.epoch);
     handle.put(|world| world.put_record(read, record, by)).await
 }
