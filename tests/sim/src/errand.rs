@@ -274,7 +274,9 @@ impl Errand<'_> {
         };
         if self.has(Bug::DoesNotReadHoldsAgain) {
             seen.hold = HoldSeen::Free;
-            seen.provider = self.case.provider.clone();
+            if let ProviderSeen::Found(provider) = &mut seen.provider {
+                provider.suspended = false;
+            }
         }
         let send_takes = Duration::from_millis(self.handle.world().scenario.timing.request_deadline);
         let live = Live { plan: plan.as_ref(), seen: &seen, now: self.handle.wall(), send_takes };
@@ -301,7 +303,8 @@ impl Errand<'_> {
         if let (true, ApprovalsSeen::Seen(said)) =
             (self.has(Bug::ChecksExpiryOnlyBeforeTheIntent), &mut whole.approvals)
         {
-            for approval in said {
+            let used = |uid: &String| self.order.approvals.iter().any(|used| used.uid == *uid);
+            for approval in said.iter_mut().filter(|approval| used(&approval.uid)) {
                 if let Says::Approve { expires_at, .. } = &mut approval.says {
                     *expires_at = approval.created_at + over;
                 }

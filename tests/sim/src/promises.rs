@@ -296,8 +296,8 @@ impl World {
     pub fn on_execution(&mut self, flight: &Flight, hit: Customer) {
         let Some(attempt) = self.truth.attempts.get(&flight.attempt).cloned() else { return };
         let quiet_since = attempt.intent_at.saturating_sub(self.scenario.timing.lag);
-        let is_quiet =
-            self.saas.last_created(flight.provider, flight.customer) < quiet_since || quiet_since == 0;
+        let last_created = self.saas.last_created(flight.provider, flight.customer);
+        let is_quiet = last_created == 0 || last_created < quiet_since;
         if hit.incarnation != 0 && hit.incarnation != attempt.incarnation && is_quiet {
             self.breaks("S6", format!("{} hits incarnation {}", flight.attempt, hit.incarnation));
         }

@@ -1,4 +1,4 @@
-//! Whole histories by seed: `SIM_SEEDS=n` and `SIM_FIRST=n` say which, `SIM_SEED=n` prints one.
+//! Whole histories by seed: `SIM_SEEDS=n` and `SIM_FIRST=n` say which, `SIM_SEED=n` prints one, `SIM_BUG=name` takes one rule away.
 
 use std::{
     collections::BTreeMap,
@@ -116,7 +116,7 @@ fn two_runs_of_one_seed_are_the_same() {
 
 /// Rules taken away: the invariants of which one breaks first.
 const MISSED: &[(Bug, &[&str])] = &[
-    (WritesWithoutResourceVersion, &["S8"]),
+    (WritesWithoutResourceVersion, &["S5", "S8", "S10"]),
     (TakesAnOpenRecordOver, &["S10"]),
     (SendsBeforeTheRecordExists, &["S4"]),
     (JudgesApprovalsOnlyBeforeTheIntent, &["S1"]),
@@ -129,7 +129,7 @@ const MISSED: &[(Bug, &[&str])] = &[
     (IgnoresTheSendDeadline, &["S4"]),
     (IgnoresTheLag, &["S7"]),
     (ClosesWhenTheRequestIsDeleted, &["S10", "S4"]),
-    (TidiesUpForOthers, &["S4", "S5"]),
+    (TidiesUpForOthers, &["S4", "S5", "budget"]),
     (TakesSilenceForAbsence, &["S7"]),
     (TriesForEver, &["S5"]),
     (OpensAClosedRecordAgain, &["S8"]),
@@ -151,7 +151,10 @@ const WITHIN: u64 = 3_000;
 #[test]
 fn every_rule_that_is_taken_away_is_missed() {
     let mut wrong = Vec::new();
-    for (bug, invariants) in MISSED {
+    let only = std::env::var("SIM_BUG").ok();
+    for (bug, invariants) in
+        MISSED.iter().filter(|(bug, _)| only.as_ref().is_none_or(|name| *name == format!("{bug:?}")))
+    {
         let begun = Instant::now();
         let within = number("SIM_WITHIN").unwrap_or(WITHIN);
         let found = (0..within).find_map(|seed| Some((seed, run_seed(seed, Some(*bug)).broken?)));
