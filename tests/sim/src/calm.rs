@@ -1,7 +1,5 @@
 //! Once the troubles are over: every request ends, or waits for a person by a condition that says so; every record is closed.
 
-use offboarding::api::Truth as Said;
-
 use crate::{
     api::Request,
     people::says_nothing_more,
@@ -83,9 +81,8 @@ fn told(request: &Request) -> String {
 }
 
 fn waits_for_a_person(request: &Request) -> bool {
-    let names_somebody = |condition: &offboarding::api::Condition| {
-        condition.status != Said::Unknown && FOR_A_PERSON.contains(&condition.reason.as_str())
-    };
+    let names_somebody =
+        |condition: &offboarding::api::Condition| FOR_A_PERSON.contains(&condition.reason.as_str());
     let says_what = request.status.waiting_for.as_ref().is_some_and(|words| !words.is_empty());
     says_what && request.status.conditions.iter().any(names_somebody)
 }

@@ -23,7 +23,7 @@ use crate::{
 /// The record as this pass last read or wrote it.
 #[derive(Clone, Debug)]
 pub enum Read {
-    NotRead,
+    NotAsked,
     Unread,
     None,
     Found(Rc<Stored>),
@@ -72,7 +72,7 @@ impl Case {
             seen: CustomerSeen::NotAsked,
             customer_ref: None,
             record_name: None,
-            stored: Read::NotRead,
+            stored: Read::NotAsked,
             unsaved: None,
             credential: None,
             memory: Memory::default(),
@@ -95,7 +95,7 @@ impl Case {
         if !matches!(&case.stored, Read::Found(stored) if stored.spec.request.uid == object.uid)
             && !matches!(case.stored, Read::Unread)
         {
-            case.stored = Read::NotRead;
+            case.stored = Read::NotAsked;
             (case.record_name, case.customer_ref, case.memory) = (None, None, Memory::default());
         }
         if !case.is_closed() {
@@ -132,7 +132,7 @@ impl Case {
     pub fn facts(&self) -> Facts {
         let stored = match &self.stored {
             Read::Unread => return Facts::Unread,
-            Read::NotRead | Read::None => return Facts::None,
+            Read::NotAsked | Read::None => return Facts::None,
             Read::Found(stored) => stored,
         };
         let facts = stored.facts_of(&self.plan.request_uid);
@@ -189,7 +189,7 @@ impl Case {
     fn version(&self) -> Option<u64> {
         match &self.stored {
             Read::Found(stored) => Some(stored.version),
-            Read::NotRead | Read::Unread | Read::None => None,
+            Read::NotAsked | Read::Unread | Read::None => None,
         }
     }
 
@@ -216,7 +216,7 @@ impl Case {
         };
         let Some(id) = id else { return };
         self.take_id(&id);
-        if matches!(self.stored, Read::NotRead) {
+        if matches!(self.stored, Read::NotAsked) {
             let name = KEYS.record_name(&object.facts.account, &id);
             self.read_record(handle, &name).await;
         }

@@ -65,7 +65,7 @@ pub async fn delete(handle: &Handle, case: &Case, order: &Order, checks: &[Check
     let stored = match &case.stored {
         Read::Found(stored) => Some(stored.clone()),
         Read::None => None,
-        Read::NotRead | Read::Unread => return not_now(),
+        Read::NotAsked | Read::Unread => return not_now(),
     };
     let (Some(request), Some(provider), Some(record_name), Some(credential)) =
         (case.record_request(), case.record_provider(), case.record_name.clone(), case.credential.clone())
@@ -357,10 +357,8 @@ impl Errand<'_> {
     }
 
     /// The permit is spent.
-    async fn send_once(&self, permit: DestructivePermit, first_byte_before: Ms) -> Sent {
-        let sent = self.send_bytes(first_byte_before).await;
-        drop(permit);
-        sent
+    async fn send_once(&self, _spent: DestructivePermit, first_byte_before: Ms) -> Sent {
+        self.send_bytes(first_byte_before).await
     }
 
     async fn send_bytes(&self, first_byte_before: Ms) -> Sent {

@@ -71,7 +71,7 @@ pub async fn close(handle: &Handle, case: &mut Case, ending: Ending) -> Result<O
         Read::Found(_) | Read::None => {
             let earlier = match &case.stored {
                 Read::Found(stored) => Some(&stored.spec),
-                Read::None | Read::NotRead | Read::Unread => None,
+                Read::None | Read::NotAsked | Read::Unread => None,
             };
             let (Some(request), Some(provider), Some(customer_ref), ProviderSeen::Found(facts)) =
                 (case.record_request(), case.record_provider(), &case.customer_ref, &case.provider)
@@ -80,7 +80,7 @@ pub async fn close(handle: &Handle, case: &mut Case, ending: Ending) -> Result<O
             };
             record::for_request(earlier, &request, &provider, &facts.account, customer_ref, &KEYS)
         }
-        Read::NotRead | Read::Unread => return Ok(Some(Next::Wait(Waiting::ApiServer))),
+        Read::NotAsked | Read::Unread => return Ok(Some(Next::Wait(Waiting::ApiServer))),
     };
     handle.comes_to(Point::CloseWrite).await;
     let closed = record::closed(&begun, ending, &[], handle.wall());
@@ -97,7 +97,7 @@ pub async fn write(handle: &Handle, case: &mut Case, spec: OffboardingRecordSpec
     let Some(name) = case.record_name.clone() else { return Err(Error::Incomplete) };
     let read = match &case.stored {
         Read::Found(stored) => Some(stored.clone()),
-        Read::None | Read::NotRead | Read::Unread => None,
+        Read::None | Read::NotAsked | Read::Unread => None,
     };
     match put(handle, &name, read.as_deref(), spec).await {
         Ok(written) => {

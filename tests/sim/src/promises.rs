@@ -45,6 +45,9 @@ impl World {
         let known =
             |id: &str| before.is_some_and(|before| before.spec.attempts.iter().any(|had| had.id == id));
         if let Some(last) = after.spec.attempts.last().filter(|last| !known(&last.id)) {
+            if let Some(unsettled) = before.and_then(|before| self.unsettled(before)) {
+                self.breaks("S5", format!("{} follows {unsettled}, which is not settled", last.id));
+            }
             self.is_intended(after, last, by);
         }
         let was_closed = before
@@ -52,6 +55,18 @@ impl World {
         if after.spec.closed && !was_closed {
             self.is_closed(after);
         }
+    }
+
+    /// The last attempt of a record, where nobody may know yet what became of it: without an answer within its window.
+    fn unsettled(&self, record: &Stored) -> Option<String> {
+        let last = record.spec.attempts.last()?;
+        let attempt = self.truth.attempts.get(&last.id)?;
+        let is_unanswered = matches!(outcome(last), None | Some(OutcomeWord::Unknown));
+        // Where presence proves nothing, "already gone" is an answer.
+        let is_answer = last.reason.as_deref() == Some("AlreadyGone")
+            && self.scenario.places[attempt.place].kind == Kind::Unobservable;
+        let is_early = self.now < attempt.intent_at + self.scenario.timing.window();
+        (is_unanswered && !is_answer && is_early).then(|| last.id.clone())
     }
 
     fn must_move_forward(&mut self, before: &OffboardingRecordSpec, after: &OffboardingRecordSpec) {
@@ -121,7 +136,7 @@ impl World {
             let from = self.now.saturating_sub(old);
             let there = |customer: &Customer| customer.incarnation != 0 && customer.active;
             let was_there = self.saas.between(other, request.customer, 0, self.now).iter().all(there);
-            if was_there && since.max(was_away) < from {
+            if was_there && (since <= request.created_at || since.max(was_away) < from) {
                 self.breaks(
                     "barrier",
                     format!("target {other} is blocked since {since} ms, and {place} is begun"),
@@ -144,6 +159,9 @@ impl World {
         if let Some(flight) = self.saas.flights.iter().find(is_pending) {
             let attempt = flight.attempt.clone();
             self.breaks("S10", format!("closed while {attempt} may still be carried out"));
+        }
+        if let Some(unsettled) = self.unsettled(record) {
+            self.breaks("S10", format!("closed while {unsettled} is not settled"));
         }
         let last = spec.attempts.last().and_then(|last| self.truth.attempts.get(&last.id)).cloned();
         let lag = self.scenario.timing.lag;

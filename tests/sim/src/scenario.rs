@@ -286,6 +286,10 @@ impl Scenario {
         let most = rng.pick(&[8, 15, 30, 60]);
         let count = rng.between(5, most);
         scenario.troubles = (0..count).map(|_| scenario.trouble(rng)).collect();
+        if rng.one_in(6) {
+            let what = What::Blocks { provider: rng.index(3), customer: rng.index(customers) };
+            scenario.troubles.push(Trouble { when: When::At(0), what });
+        }
         scenario
     }
 
