@@ -21,6 +21,8 @@ const FOR_A_PERSON: &[&str] = &[
     "Resurrected",
     "Duplicate",
     "CredentialChanged",
+    // The budget is its own wait: it ends by itself.
+    "BudgetQueued",
 ];
 
 impl World {
@@ -28,7 +30,8 @@ impl World {
     fn patience(&self) -> Ms {
         let timing = self.scenario.timing;
         let sends: usize = self.scenario.requests.iter().map(|asked| asked.targets).sum();
-        let limited = self.scenario.places.iter().any(|place| place.per_hour.is_some());
+        let limited =
+            self.scenario.consents && self.scenario.places.iter().any(|place| place.per_hour.is_some());
         let hours = if limited { u64::try_from(sends).unwrap_or(0) + 4 } else { 0 };
         let windows = 4 * (timing.window() + timing.verify_deadline + timing.lag);
         windows + 4 * timing.recheck + 40 * MINUTE + hours * HOUR

@@ -48,7 +48,7 @@ use task::{Sim, Tasks};
 use world::World;
 
 /// More steps than any history takes; whoever takes more goes round in circles.
-const MOST_STEPS: u64 = 60_000;
+const MOST_STEPS: u64 = 150_000;
 
 /// What became of one history.
 #[derive(Debug)]
