@@ -4,7 +4,7 @@ use crate::{
     api::Request,
     people::says_nothing_more,
     scenario::{HOUR, MINUTE, Ms},
-    world::World,
+    world::{World, wall},
 };
 
 /// Reasons by which a request waits for a person, or for what only a person can mend.
@@ -55,7 +55,7 @@ impl World {
             if self.scenario.consents {
                 let told = told(request);
                 self.breaks("L1", format!("request {} did not end: {told}", request.name));
-            } else if !waits_for_a_person(request) {
+            } else if !waits_for_a_person(request) && !ends_by_itself(request, self.now) {
                 let told = told(request);
                 self.breaks("L2", format!("request {} waits for nobody: {told}", request.name));
             }
@@ -76,6 +76,11 @@ impl World {
         let now = crate::case::credential(self.api.view(), place);
         spec.attempts.last().is_some_and(|last| Some(&last.credential) != now.as_ref())
     }
+}
+
+/// What waited for its budget may be under way only now.
+fn ends_by_itself(request: &Request, now: Ms) -> bool {
+    request.status.waiting_until.is_some_and(|until| wall(now.saturating_sub(MINUTE)) < until)
 }
 
 fn told(request: &Request) -> String {
