@@ -4,6 +4,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/customer-offboarding-operator/tools
 MODEL_TROUBLES ?= 3
+SEEDS ?= 1000000
 LEADERS_ROUNDS ?= 20
 BUDGET_REQUESTS ?= 3000
 WAITING_REQUESTS ?= 10000
@@ -13,7 +14,7 @@ DENY_VERSION := 0.20.2
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget campaign soak clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign soak clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ control-plane: needs ## Build etcd, kube-apiserver, kube-controller-manager and 
 
 model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless given): minutes.
 	MODEL_TROUBLES=$(MODEL_TROUBLES) $(TEST) --test model
+
+sim: needs ## SEEDS histories drawn from seeds (1,000,000 unless given), one after the other from SIM_FIRST: hours.
+	SIM_SEEDS=$(SEEDS) $(TEST) --test sim -- no_history --nocapture
 
 leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of SIGSTOP, with the shipped timing, and print the times (30 minutes).
 	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 3

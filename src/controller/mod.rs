@@ -30,7 +30,7 @@ mod secrets;
 
 pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
 pub use context::{Context, Shared, Timing};
-pub use error::Error;
+pub use error::{Backoff, Error, Intervals, left, wake};
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};
 pub use lease::{LEASE, LeaseTiming, LeaseTimingProblem};
 pub use run::{Clients, Settings, run};
