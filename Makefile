@@ -7,13 +7,15 @@ MODEL_TROUBLES ?= 3
 LEADERS_ROUNDS ?= 20
 BUDGET_REQUESTS ?= 3000
 WAITING_REQUESTS ?= 10000
+MINUTES ?= 5
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
 
 # One selection of packages for every build: another one has other features, and compiles everything again.
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget fuzz clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +67,13 @@ leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of 
 budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and 10,000 that wait for one approval; prints the figures (an hour).
 	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
 	  a_generated_folder of_many_requests --nocapture --test-threads 1
+
+fuzz: needs ## Fuzz every parser for MINUTES (5 unless given) each, with cargo-fuzz; what it finds belongs into fuzz/corpus.
+	@PATH="$(TOOLS)/bin:$$PATH"; command -v cargo-fuzz >/dev/null || { \
+	  echo "cargo-fuzz is missing: $(CARGO) install --locked cargo-fuzz --version $(FUZZ_VERSION) --root $(TOOLS)"; exit 1; }
+	PATH="$(TOOLS)/bin:$$PATH"; for target in fuzz/fuzz_targets/*.rs; do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$(basename "$$target" .rs)" -- \
+	    -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; done
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean
