@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget fuzz clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model leaders budget fuzz coverage clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ fuzz: needs ## Fuzz every parser for MINUTES (5 unless given) each, with cargo-f
 	PATH="$(TOOLS)/bin:$$PATH"; for target in fuzz/fuzz_targets/*.rs; do \
 	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$(basename "$$target" .rs)" -- \
 	    -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; done
+
+coverage: programs ## Which lines of domain, controller and providers the tests run (OF=--lib for those beside the code only).
+	CARGO="$(CARGO)" tests/coverage.sh $(or $(OF),--workspace)
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean
