@@ -44,8 +44,8 @@ const PLACES: [&[&str]; 5] = [
 /// What a web server says about an address that it does not know.
 const BARE_PAGE: &str = "<html>gone</html>";
 
-/// The longest sentence about a problem: a message is no place for what somebody wrote.
-const LONGEST_PROBLEM: usize = 512;
+/// The longest sentence about a problem: the expression may stand in it once, escaped.
+const LONGEST_PROBLEM: usize = 8 << 10;
 
 /// An expression is refused in words, or it answers in time; what an answer proves does not depend on it alone.
 ///
