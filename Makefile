@@ -8,13 +8,15 @@ SEEDS ?= 1000000
 LEADERS_ROUNDS ?= 20
 BUDGET_REQUESTS ?= 3000
 WAITING_REQUESTS ?= 10000
+MINUTES ?= 5
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
 
 # One selection of packages for every build: another one has other features, and compiles everything again.
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign soak clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign soak fuzz coverage clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +63,7 @@ model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless gi
 	MODEL_TROUBLES=$(MODEL_TROUBLES) $(TEST) --test model
 
 sim: needs ## SEEDS histories drawn from seeds (1,000,000 unless given), one after the other from SIM_FIRST: hours.
-	SIM_SEEDS=$(SEEDS) $(TEST) --test sim -- no_history --nocapture
+	SIM_SEEDS=$(SEEDS) $(TEST) --profile sim --test sim -- no_history --nocapture
 
 leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of SIGSTOP, with the shipped timing, and print the times (30 minutes).
 	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 3
@@ -86,6 +88,16 @@ campaign-%: ## One part: kill, outages, api-faults, provider-faults, operations,
 
 soak: ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.
 	SOAK_MINUTES=$${SOAK_MINUTES:-60} CAMPAIGN_MINUTES=90 CAMPAIGN_RUNS=1 $(CAMPAIGN) soak::
+
+fuzz: needs ## Fuzz every parser for MINUTES (5 unless given) each, with cargo-fuzz; what it finds belongs into fuzz/corpus.
+	@PATH="$(TOOLS)/bin:$$PATH"; command -v cargo-fuzz >/dev/null || { \
+	  echo "cargo-fuzz is missing: $(CARGO) install --locked cargo-fuzz --version $(FUZZ_VERSION) --root $(TOOLS)"; exit 1; }
+	PATH="$(TOOLS)/bin:$$PATH"; for target in fuzz/fuzz_targets/*.rs; do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$(basename "$$target" .rs)" -- \
+	    -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; done
+
+coverage: programs ## Which lines of domain, controller and providers the tests run (OF=--lib for those beside the code only).
+	CARGO="$(CARGO)" tests/coverage.sh $(or $(OF),--workspace)
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean

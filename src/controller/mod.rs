@@ -29,8 +29,10 @@ mod save;
 mod secrets;
 
 pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
+pub use consents::{Consents, Named};
 pub use context::{Context, Shared, Timing};
 pub use error::{Backoff, Error, Intervals, left, wake};
+pub use holds::Holds;
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};
 pub use lease::{LEASE, LeaseTiming, LeaseTimingProblem};
 pub use run::{Clients, Settings, run};

@@ -397,11 +397,13 @@ fn outcome_of(outcome: &str, stored: &StoredAttempt) -> Result<Outcome, RecordPr
     })
 }
 
-/// Numbers have no gap, and only the last attempt may be without an outcome.
+/// Numbers begin at one and have no gap, and only the last attempt may be without an outcome.
 fn is_contiguous(attempts: &[Attempt]) -> bool {
-    let numbered = attempts.windows(2).all(|pair| pair[1].n - pair[1].count == pair[0].n);
+    let counted = attempts.iter().all(|attempt| attempt.count >= 1 && attempt.n >= attempt.count);
+    // Both numbers are more than nothing here: the difference is a number, too.
+    let numbered = || attempts.windows(2).all(|pair| pair[1].n - pair[1].count == pair[0].n);
     let known = attempts.iter().rev().skip(1).all(|attempt| attempt.outcome.is_some());
-    numbered && known && attempts.iter().all(|attempt| attempt.count >= 1 && attempt.n >= attempt.count)
+    counted && numbered() && known
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn said(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn arguments_that_make_no_sense_end_the_operator_with_a_sentence() {
+fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence() {
     let flag = |flag: &'static str, value: &'static str| vec!["operator", flag, value];
     for (row, args, sentence) in [
         (89, vec!["operator", "--foo"], "error: unexpected argument '--foo' found"),

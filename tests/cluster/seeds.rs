@@ -95,6 +95,7 @@ const fn waits_for_a_credential(says: &'static str) -> Option<Rest> {
     })
 }
 
+/// Row 75 among others.
 #[tokio::test]
 async fn each_answer_of_juicyway_to_the_deletion_is_told_and_followed_as_it_should_be() {
     let status = |status: u16, apply: bool| json!({"kind": "status", "status": status, "apply": apply});

@@ -93,6 +93,7 @@ fn received(entry: &Value) -> Timestamp {
     entry["received"].as_str().unwrap().parse().unwrap()
 }
 
+/// Row 102.
 #[tokio::test]
 async fn a_hold_that_nobody_can_evaluate_holds() {
     let rows = [
@@ -178,6 +179,7 @@ enum Deed {
     Audit,
 }
 
+/// Row 39.
 #[tokio::test]
 async fn without_a_policy_as_shipped_nothing_is_done_on_approvals_and_older_ones_never_count_again() {
     let stage = Stage::start(Options::default()).await.unwrap();

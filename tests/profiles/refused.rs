@@ -232,6 +232,26 @@ fn a_rule_turns_no_refusal_into_a_success() {
     }
 }
 
+/// Row 57, for the error format: whatever fulfils it makes a 404 an absence.
+#[test]
+fn row_57_an_error_format_that_a_proxys_404_fulfils_is_none() {
+    let expected = "`envelope`: must be false for a bare 404 or 410 (no body, or an HTML page): that is no answer of the provider";
+    for envelope in [
+        "true",
+        "response.status == 404",
+        "response.status == 410",
+        "response.json == null",
+        "response.text != ''",
+        "now > 0",
+    ] {
+        refused("/envelope", json!(envelope), expected);
+    }
+    for envelope in ["response.json != null", "has(response.json.error)", "response.text.startsWith('ERR ')"]
+    {
+        assert_eq!(told(&[("/envelope", json!(envelope))]), [""; 0], "{envelope}");
+    }
+}
+
 #[test]
 fn lists_are_read_completely_or_not_at_all() {
     let check = |key: &str| format!("/preflight/0/{key}");

@@ -428,8 +428,9 @@ fn words_of_a_newer_operator_are_not_guessed() {
 #[test]
 fn a_record_that_contradicts_itself_is_corrupted() {
     type Change = fn(&mut OffboardingRecordSpec);
-    let changes: [Change; 7] = [
+    let changes: [Change; 8] = [
         |spec| spec.attempts[1].n += 1, // a gap
+        |spec| spec.attempts[1].n = i64::MIN,
         |spec| spec.attempts.swap(0, 1),
         |spec| spec.attempts[0].outcome = None, // somebody sent again without knowing
         |spec| spec.attempts[0].count = 0,

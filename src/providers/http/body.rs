@@ -49,7 +49,7 @@ impl Body {
 
     /// The answer, once the last piece is there.
     pub(super) fn into_response(self, status: u16, headers: &HeaderMap) -> Response {
-        read(status, headers, &self.0)
+        read_response(status, headers, &self.0)
     }
 }
 
@@ -62,7 +62,8 @@ pub(super) fn too_large() -> Failure {
 }
 
 /// An answer as the profile's expressions see it. A compressed body is not unpacked: it counts as no JSON and no text.
-fn read(status: u16, headers: &HeaderMap, body: &[u8]) -> Response {
+#[must_use]
+pub fn read_response(status: u16, headers: &HeaderMap, body: &[u8]) -> Response {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()

@@ -97,7 +97,7 @@ fn json_is_read_down_to_sixty_four_levels() {
 #[test]
 fn the_content_type_is_ignored_and_the_content_coding_is_not() {
     let seen = |headers: &HeaderMap, body: &[u8]| {
-        let response = read(200, headers, body);
+        let response = read_response(200, headers, body);
         (response.json, response.text, response.body_bytes)
     };
     let body = br#"{"id":7}"#;
@@ -123,14 +123,14 @@ fn the_content_type_is_ignored_and_the_content_coding_is_not() {
 #[test]
 fn the_text_is_cut_between_two_characters() {
     let body = format!("a{}", "é".repeat(TEXT_BYTES));
-    let response = read(200, &HeaderMap::new(), body.as_bytes());
+    let response = read_response(200, &HeaderMap::new(), body.as_bytes());
     assert_eq!((response.text.len(), response.body_bytes), (TEXT_BYTES - 1, body.len()));
     assert!(body.starts_with(&response.text));
 }
 
 #[test]
 fn headers_are_lower_case_and_joined_and_the_date_is_read() {
-    let response = read(
+    let response = read_response(
         200,
         &headers(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("x-a", "1"), ("x-b", "only"), ("x-a", "2")]),
         b"",
@@ -138,7 +138,7 @@ fn headers_are_lower_case_and_joined_and_the_date_is_read() {
     assert_eq!(response.date, Some("1994-11-06T08:49:37Z".parse().unwrap()));
     assert_eq!(response.headers.get("x-a").map(String::as_str), Some("1, 2"));
     assert_eq!(response.headers.get("x-b").map(String::as_str), Some("only"));
-    assert_eq!(read(200, &headers(&[("date", "yesterday")]), b"").date, None);
+    assert_eq!(read_response(200, &headers(&[("date", "yesterday")]), b"").date, None);
 }
 
 #[test]
@@ -178,6 +178,6 @@ proptest::proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
-        let _response = read(200, &HeaderMap::new(), &bytes);
+        let _response = read_response(200, &HeaderMap::new(), &bytes);
     }
 }

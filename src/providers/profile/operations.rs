@@ -59,7 +59,9 @@ impl<'a> Compiler<'a> {
     }
 
     pub(super) fn envelope(&mut self) -> Option<Expression> {
-        self.problems.expression("envelope", &self.source.envelope, WITHOUT_CUSTOMER)
+        let envelope = self.problems.expression("envelope", &self.source.envelope, WITHOUT_CUSTOMER)?;
+        probe::inspect_envelope("envelope", &envelope, self.problems);
+        Some(envelope)
     }
 
     pub(super) fn rules(&mut self) -> Vec<Rule> {

@@ -13,6 +13,9 @@ const STATUSES: [u16; 12] = [200, 204, 301, 302, 307, 401, 403, 429, 500, 502, 5
 
 const HTML: &str = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>";
 
+/// When the answers come: what is false today is no proof tomorrow. Seconds; the beginning, 2026 and 2099.
+const MOMENTS: [i64; 3] = [0, 1_772_452_800, 4_070_908_800];
+
 /// Bodies that say nothing either.
 fn bodies() -> [(&'static str, Option<serde_json::Value>); 4] {
     [("", None), ("{}", Some(serde_json::json!({}))), ("[]", Some(serde_json::json!([]))), (HTML, None)]
@@ -21,9 +24,7 @@ fn bodies() -> [(&'static str, Option<serde_json::Value>); 4] {
 /// Runs a predicate that can end in "gone" against every such answer.
 pub(super) fn inspect(field: &str, predicate: &Expression, problems: &mut Problems) {
     let is_fooled = |status: &u16| {
-        bodies()
-            .into_iter()
-            .any(|(text, json)| predicate.evaluate_bool(&scope(&response(*status, text, json))) == Ok(true))
+        bodies().into_iter().any(|(text, json)| ever_holds(predicate, &response(*status, text, json)))
     };
     let fooled: Vec<String> =
         STATUSES.iter().filter(|status| is_fooled(status)).map(ToString::to_string).collect();
@@ -36,11 +37,27 @@ pub(super) fn inspect(field: &str, predicate: &Expression, problems: &mut Proble
     }
 }
 
+/// Runs the provider's own error format against a 404 and a 410 of somebody else: a proxy, a wrong address, a web server.
+///
+/// Without the format, every such answer would be an absence.
+pub(super) fn inspect_envelope(field: &str, envelope: &Expression, problems: &mut Problems) {
+    let is_fooled = |status, text| ever_holds(envelope, &response(status, text, None));
+    if [404, 410].into_iter().any(|status| is_fooled(status, "") || is_fooled(status, HTML)) {
+        problems.add(
+            field,
+            "must be false for a bare 404 or 410 (no body, or an HTML page): that is no answer of the provider",
+        );
+    }
+}
+
 fn response(status: u16, text: &str, json: Option<serde_json::Value>) -> Response {
     let headers = [("content-type".to_owned(), "text/html".to_owned())].into();
     Response { status, headers, json, text: text.to_owned(), body_bytes: text.len(), date: None }
 }
 
-fn scope(response: &Response) -> Scope {
-    Scope::of_response(response, Timestamp::UNIX_EPOCH).with_customer(&CustomerId::new("1".to_owned()))
+fn ever_holds(predicate: &Expression, response: &Response) -> bool {
+    let anybody = CustomerId::new("1".to_owned());
+    let moments = MOMENTS.into_iter().filter_map(|second| Timestamp::from_second(second).ok());
+    let mut scopes = moments.map(|now| Scope::of_response(response, now).with_customer(&anybody));
+    scopes.any(|scope| predicate.evaluate_bool(&scope) == Ok(true))
 }

@@ -211,7 +211,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn rows_66_to_82_no_answer_to_a_deletion_makes_it_happen_twice_or_told_as_done() {
+async fn rows_66_to_85_no_answer_to_a_deletion_makes_it_happen_twice_or_told_as_done() {
     play("deletions", async |story| {
         let cases = cases();
         for case in &cases {

@@ -108,6 +108,7 @@ async fn one_approval_of_three_plans_binds_each_on_its_own() {
     .await;
 }
 
+/// Row 32.
 #[tokio::test]
 async fn an_approval_is_not_for_the_next_object_of_that_name() {
     play("replaced", async |story| {

@@ -85,6 +85,7 @@ async fn only_who_may_agrees_and_each_person_counts_once() {
             [Agrees("bob"), Agrees("carol"), Waits(AWAITED, "2 of 3"), Agrees("frank"), Goes],
         ),
         row("an administrator asks and another agrees", 1, [Agrees("bob"), Goes]).by("admin"),
+        // Row 31.
         row(
             "who asks is no approver",
             1,
@@ -126,12 +127,15 @@ async fn only_who_may_agrees_and_each_person_counts_once() {
 async fn an_approval_is_for_one_plan_of_one_request_and_for_a_time() {
     let other_uid = json!({"for": [{"uid": "7d0e3c1a-0b1c-4a52-9a52-0a9d3a6b0f11"}]});
     table(vec![
+        // Row 33.
         row(
             "of another plan",
             1,
             [Says("bob", of_plan("a")), Waits("PlanChanged", "0 of 1"), Agrees("carol"), Goes],
         ),
+        // Row 32.
         row("of another object", 1, [Says("bob", other_uid), Waits(AWAITED, "0 of 1"), Agrees("bob"), Goes]),
+        // Row 34, from here on.
         row(
             "runs out meanwhile",
             2,
@@ -211,6 +215,7 @@ async fn an_approval_is_for_one_plan_of_one_request_and_for_a_time() {
             1,
             [MayNot("bob", json!({"grants": []}), "must name what is granted"), Waits(AWAITED, "0 of 1")],
         ),
+        // Row 38.
         row(
             "withdrawn before there were enough",
             2,

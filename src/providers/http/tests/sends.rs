@@ -95,6 +95,7 @@ async fn a_black_hole_is_left_when_the_time_is_over() {
     assert!(start.elapsed() < SHORT * 4);
 }
 
+/// Row 53 of the table of bad inputs.
 #[tokio::test]
 async fn a_name_that_leads_to_a_refused_address_is_not_connected_to() {
     let (server, authority) = server(Script::Answer(DELETED)).await;
