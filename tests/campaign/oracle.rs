@@ -1,6 +1,9 @@
 //! What must hold of every run, judged by the provider's ledger and the records. What the operator says is no evidence.
 
-use std::time::Duration;
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use harness::{Provider, eventually};
 use jiff::Timestamp;
@@ -29,15 +32,27 @@ impl Case {
 /// L3: after the faults stop, within the settle window, the deadline of the verification, and twice the longest back-off.
 const BOUND: Duration = Duration::from_secs(660);
 
+/// Whoever takes longer is told of, and is not wrong.
+const SLOW: Duration = Duration::from_secs(60);
+
 impl Story<'_> {
     /// Waits until a request is finished, as long as that may take.
     pub async fn ends_in_time(&self, request: &str) -> Value {
-        eventually(BOUND, &format!("{request} is finished"), async || {
+        let begun = Instant::now();
+        let told = Cell::new(false);
+        let status = eventually(BOUND, &format!("{request} is finished"), async || {
             tokio::time::sleep(Duration::from_millis(250)).await;
             let status = self.status(request).await;
+            if begun.elapsed() > SLOW && !told.replace(true) {
+                println!("slow: {}/{request} waits for {}", self.namespace.name(), status["waitingFor"]);
+            }
             if status["finished"] == true { Ok(status) } else { Err(status) }
         })
-        .await
+        .await;
+        if told.get() {
+            println!("slow: {}/{request} took {:.0?}", self.namespace.name(), begun.elapsed());
+        }
+        status
     }
 
     /// Judges one case, whatever its request says, and gives how many DELETEs there were.
