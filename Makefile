@@ -16,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign soak fuzz coverage clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign soak mutants fuzz coverage clean programs needs
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ fuzz: needs ## Fuzz every parser for MINUTES (5 unless given) each, with cargo-f
 
 coverage: programs ## Which lines of domain, controller and providers the tests run (OF=--lib for those beside the code only).
 	CARGO="$(CARGO)" tests/coverage.sh $(or $(OF),--workspace)
+
+mutants: programs ## Take one rule after the other away from the code, and see who misses it (MUTANTS=M05,M06 for some; an hour).
+	$(TEST) --test mutants -- --ignored --nocapture
 
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean

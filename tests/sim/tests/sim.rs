@@ -98,7 +98,7 @@ fn no_history_breaks_a_promise() {
         println!("{times:>10}  {name}");
     }
     if number("SIM_SEEDS").is_some() {
-        put_on_record(first, &sum, begun.elapsed());
+        put_on_record(first, &sum, begun.elapsed()).expect("the run can be put on record");
     }
     // A run without a broken promise says nothing where the interesting things never happened.
     if sum.histories >= FEWEST {
@@ -108,22 +108,22 @@ fn no_history_breaks_a_promise() {
 }
 
 /// Beside the runs of the other campaigns: `make campaign-report` counts it. See `tests/campaign/results.rs`.
-fn put_on_record(first: u64, sum: &Sum, took: Duration) {
+fn put_on_record(first: u64, sum: &Sum, took: Duration) -> std::io::Result<()> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let git = |args: &[&str]| {
-        let output = std::process::Command::new("git").args(args).current_dir(&root).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let git = |args: &[&str]| -> std::io::Result<String> {
+        let output = std::process::Command::new("git").args(args).current_dir(&root).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let changed = !git(&["status", "--porcelain", "--", "src"]).is_empty();
-    let source = git(&["rev-parse", "--short=12", "HEAD:src"]) + if changed { "+changes" } else { "" };
+    let changed = !git(&["status", "--porcelain", "--", "src"])?.is_empty();
+    let source = git(&["rev-parse", "--short=12", "HEAD:src"])? + if changed { "+changes" } else { "" };
     let (histories, steps, seconds) = (sum.histories, sum.steps, took.as_secs_f64());
     let line = format!(
         r#"{{"part":"sim","src":"{source}","seed":{first},"seconds":{seconds},"figures":{{"histories":{histories},"steps":{steps}}}}}"#
     );
-    std::fs::create_dir_all(root.join("target/campaign")).unwrap();
+    std::fs::create_dir_all(root.join("target/campaign"))?;
     let path = root.join("target/campaign/sim.jsonl");
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-    std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
 }
 
 #[test]
