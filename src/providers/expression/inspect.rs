@@ -208,6 +208,15 @@ impl<'p> Inspector<'p> {
         if name == operators::IN && !self.loops.is_empty() && call.args.get(1).is_some_and(is_long) {
             self.problem(at, "inside a loop, `in` must not search `items` or `response`: it takes too long");
         }
+        if !self.loops.is_empty() && makes_a_copy(call) {
+            self.problem(
+                at,
+                format!(
+                    "inside a loop, `{}` must not be used on `items` or `response`: each round makes a copy",
+                    spelled(name)
+                ),
+            );
+        }
         call.target.iter().for_each(|target| self.visit(target));
         call.args.iter().for_each(|argument| self.visit(argument));
     }
@@ -244,6 +253,19 @@ impl<'p> Inspector<'p> {
         }
         self.loops.pop();
     }
+}
+
+/// Whether a text or list of the provider's length is made anew. What `map` and `filter` add to is no copy.
+fn makes_a_copy(call: &CallExpr) -> bool {
+    let name = call.func_name.as_str();
+    let collects = matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
+    let copies = name == operators::ADD || functions::NAMES.contains(&name);
+    copies && !collects && call.target.iter().map(AsRef::as_ref).chain(&call.args).any(is_long)
+}
+
+/// An operator as it is written.
+fn spelled(name: &str) -> &str {
+    if name == operators::ADD { "+" } else { name }
 }
 
 /// Whether a list may be as long as the provider likes: it comes from `items` or `response`.

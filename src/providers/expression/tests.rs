@@ -236,6 +236,12 @@ fn loops_stay_short() {
         ("items.exists(a, response.text.split(',').exists(b, b == a.x))", false),
         ("items.exists(a, [items][0].exists(b, true))", false),
         ("items.exists(a, a.x.exists(b, b.y.exists(c, c.z)))", false),
+        ("items.map(a, a.x + a.y).exists(x, x == '')", true),
+        ("items.map(a, response.json.id).exists(x, x == '')", true),
+        ("(response.json.a + response.json.b) == 'ab'", true),
+        ("items.map(a, response.text + response.text).exists(x, x == '')", false),
+        ("items.exists(a, (a.x + response.text).size() > 9)", false),
+        ("items.exists(a, response.text.lowerAscii() == a.x)", false),
     ] {
         assert_eq!(Expression::compile(source, EVERYTHING).is_ok(), good, "{source}");
     }
