@@ -26,6 +26,7 @@ mod soak;
 #[path = "../cluster/stage.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod stage;
+mod stale;
 #[path = "../cluster/story.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod story;

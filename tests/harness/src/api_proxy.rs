@@ -1,15 +1,16 @@
 //! Between an operator and its API server: lets everything pass, but for what a test asks to be struck.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     convert::Infallible,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures::stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Bytes, Frame, Incoming},
     server::conn::http1,
@@ -18,11 +19,12 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{ControlPlane, Failure, Scratch, users};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
+type Held = watch::Receiver<HashSet<String>>;
 type Answer = Response<UnsyncBoxBody<Bytes, AnyError>>;
 
 /// Which requests a fault is for.
@@ -86,6 +88,8 @@ struct State {
 /// A running proxy. Dropping it ends it.
 pub struct ApiProxy {
     state: Arc<Mutex<State>>,
+    /// Resources whose watches are held back.
+    held: watch::Sender<HashSet<String>>,
     kubeconfig: PathBuf,
     serving: JoinHandle<()>,
     _scratch: Scratch,
@@ -109,8 +113,9 @@ impl ApiProxy {
         let kubeconfig = users::kubeconfig_of("operator", &json!({ "server": format!("http://{address}") }));
         let kubeconfig = scratch.write("operator.kubeconfig", &kubeconfig)?;
         let state = Arc::<Mutex<State>>::default();
-        let serving = tokio::spawn(serve(listener, upstream, state.clone()));
-        Ok(ApiProxy { state, kubeconfig, serving, _scratch: scratch })
+        let held = watch::Sender::new(HashSet::new());
+        let serving = tokio::spawn(serve(listener, upstream, state.clone(), held.subscribe()));
+        Ok(ApiProxy { state, held, kubeconfig, serving, _scratch: scratch })
     }
 
     /// The operator's kubeconfig, by way of the proxy.
@@ -126,6 +131,18 @@ impl ApiProxy {
     /// No faults any more for what is about this; all where it is empty.
     pub fn spare(&self, about: &str) {
         self.state().faults.retain(|(fault, _)| !about.is_empty() && fault.matches.about != about);
+    }
+
+    /// From now on no watch of this resource shows anything new: as if from a replica of the API server that lags behind.
+    pub fn hold_back(&self, resource: &str) {
+        self.held.send_modify(|held| {
+            held.insert(resource.to_owned());
+        });
+    }
+
+    /// Every watch catches up.
+    pub fn let_go(&self) {
+        self.held.send_modify(HashSet::clear);
     }
 
     /// How many requests were struck so far.
@@ -150,12 +167,13 @@ impl Drop for ApiProxy {
 }
 
 /// Every connection ends with the proxy.
-async fn serve(listener: TcpListener, upstream: Client, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, upstream: Client, state: Arc<Mutex<State>>, held: Held) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (upstream, state) = (upstream.clone(), state.clone());
+        let (upstream, state, held) = (upstream.clone(), state.clone(), held.clone());
         connections.spawn(async move {
-            let service = service_fn(|request| answer(request, upstream.clone(), state.clone()));
+            let service =
+                service_fn(|request| answer(request, upstream.clone(), state.clone(), held.clone()));
             // A connection that a fault ends is no error of ours.
             let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
@@ -167,12 +185,17 @@ async fn answer(
     request: Request<Incoming>,
     upstream: Client,
     state: Arc<Mutex<State>>,
+    held: Held,
 ) -> Result<Answer, AnyError> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let asked = Asked::new(&head.method, &head.uri, &body);
     let struck = asked.strike(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
-    let forward = async || forward(&upstream, &head, body.clone()).await;
+    let forward = async || {
+        let honest = forward(&upstream, &head, body.clone()).await?;
+        let is_watch = asked.verb == "watch";
+        Ok::<_, AnyError>(if is_watch { gated(honest, asked.resource.clone(), held.clone()) } else { honest })
+    };
     let Some(fault) = struck else { return forward().await };
     let honest = if fault.applies { Some(forward().await?) } else { None };
     match fault.strike {
@@ -214,6 +237,19 @@ async fn forward(upstream: &Client, head: &http::request::Parts, body: Bytes) ->
         head.headers.remove(hop);
     }
     Ok(Response::from_parts(head, body.map_err(AnyError::from).boxed_unsync()))
+}
+
+/// A watch that shows nothing new while its resource is held back.
+fn gated(answer: Answer, resource: String, held: Held) -> Answer {
+    answer.map(|body| {
+        let frames = stream::unfold((body, held, resource), async |(mut body, mut held, resource)| {
+            let frame = body.frame().await?;
+            // Nobody holds anything back any more where the proxy is gone.
+            drop(held.wait_for(|held| !held.contains(&resource)).await);
+            Some((frame, (body, held, resource)))
+        });
+        StreamBody::new(frames).boxed_unsync()
+    })
 }
 
 fn refusal(code: u16, retry_after: Option<&str>) -> Answer {

@@ -1,0 +1,209 @@
+//! The operator sees an older world: watches are held back while people change their minds. It decides by what it saw, and what is
+//! read live after the intent must stop it. C16, C25 of reliability.md; stale and unobserved state of Sieve.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::future::join_all;
+use harness::{
+    ApiProxy, Options,
+    Provider::{self, Juicyway, Revolv3},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    draw::Draw,
+    lane::Lane,
+    oracle::Case,
+    results::{Campaign, Figures},
+    stage::{ready, says},
+    story::Story,
+};
+
+/// After the approval was seen, and before the deletion: time to hold the watches back, and to change one's mind.
+const COOLING_OFF: Duration = Duration::from_secs(8);
+
+/// What the operator's watches do not show.
+const HELD_BACK: [&str; 5] = [
+    "customeroffboardings",
+    "offboardingapprovals",
+    "customerholds",
+    "offboardingproviders",
+    "clusteroffboardingproviders",
+];
+
+/// What happens unseen, and what the record says of the attempt that was begun all the same; nothing where none is stopped.
+#[derive(Clone, Copy, Debug)]
+enum Unseen {
+    Withdrawn,
+    Denied,
+    Cancelled,
+    Suspended,
+    Held,
+    ProviderSuspended,
+    RequestDeleted,
+    RequestReplaced,
+    /// Both cancel out, and the approval is another one.
+    WithdrawnAndGivenAgain,
+    /// Both cancel out.
+    HeldAndReleased,
+}
+
+const ALL: [Unseen; 10] = [
+    Unseen::Withdrawn,
+    Unseen::Denied,
+    Unseen::Cancelled,
+    Unseen::Suspended,
+    Unseen::Held,
+    Unseen::ProviderSuspended,
+    Unseen::RequestDeleted,
+    Unseen::RequestReplaced,
+    Unseen::WithdrawnAndGivenAgain,
+    Unseen::HeldAndReleased,
+];
+
+#[tokio::test]
+async fn what_the_operator_does_not_see_stops_it_all_the_same() {
+    let lane = Lane::open(Options::default()).await;
+    let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
+    lane.free_the_lease().await;
+    let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
+    let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
+    says(&mut operator, "leading").await.unwrap();
+    Campaign::of("stale", 1).run(1, async |seed| plan(&lane, &proxy, seed).await).await;
+    assert_eq!(lane.history.wrong(), [""; 0]);
+}
+
+/// All that may happen unseen, side by side: watches are held back for everybody.
+async fn plan(lane: &Lane, proxy: &ApiProxy, seed: u64) -> Figures {
+    let mut draw = Draw::new("stale", seed);
+    let mut plays = Vec::new();
+    for unseen in ALL {
+        let provider = if draw.once_in(2) { Juicyway } else { Revolv3 };
+        plays.push(Play { story: lane.stage.story("stale").await, provider, unseen });
+    }
+    join_all(plays.iter().map(Play::agreed)).await;
+    HELD_BACK.iter().for_each(|resource| proxy.hold_back(resource));
+    join_all(plays.iter().map(Play::happens)).await;
+    join_all(plays.iter().map(Play::was_stopped)).await;
+    proxy.let_go();
+    join_all(plays.iter().map(Play::is_told)).await;
+    let mut figures = BTreeMap::from([("plans".to_owned(), 0)]);
+    for play in &plays {
+        play.story.judge(&play.case()).await;
+        play.story.judged().await;
+        *figures.entry("plans".to_owned()).or_default() += 1;
+    }
+    figures
+}
+
+struct Play<'a> {
+    story: Story<'a>,
+    provider: Provider,
+    unseen: Unseen,
+}
+
+impl Play<'_> {
+    fn id(&self) -> &'static str {
+        if self.provider == Juicyway { "cus_1" } else { "91001" }
+    }
+
+    fn case(&self) -> Case {
+        Case { request: "acme".to_owned(), provider: self.provider, id: self.id().to_owned() }
+    }
+
+    /// Bob agreed, and the operator saw it: it waits for the cooling-off time alone.
+    async fn agreed(&self) {
+        let Play { story, provider, .. } = self;
+        story.sandbox.seed(*provider, self.id(), &json!({})).await.unwrap();
+        let cools =
+            json!({"approvals": {"required": 1}, "coolingOff": format!("{}s", COOLING_OFF.as_secs())});
+        story.provider(*provider, cools).await;
+        story.cast().await;
+        story.request_as("alice", "acme", *provider, self.id(), json!({})).await;
+        story.agree("bob", "acme").await;
+        story.reason("acme", "Waiting", "CoolingOff").await;
+    }
+
+    async fn happens(&self) {
+        let Play { story, provider, unseen } = self;
+        match unseen {
+            Unseen::Withdrawn => story.take_back("bob", "bob").await.unwrap(),
+            Unseen::Denied => story.deny("carol", "acme").await,
+            Unseen::Cancelled => story.edit("acme", json!({"cancel": true})).await,
+            Unseen::Suspended => story.edit("acme", json!({"suspend": true})).await,
+            Unseen::Held => story.hold(*provider, json!({"all": true})).await,
+            Unseen::ProviderSuspended => story.edit_provider(*provider, json!({"suspend": true})).await,
+            Unseen::RequestDeleted => story.delete("acme").await,
+            Unseen::RequestReplaced => {
+                story.delete("acme").await;
+                story.request_as("alice", "acme", *provider, self.id(), json!({})).await;
+            }
+            Unseen::WithdrawnAndGivenAgain => {
+                let again = story.approval_of("bob", "acme", json!({})).await;
+                story.take_back("bob", "bob").await.unwrap();
+                story.say("bob", &again).await.unwrap();
+            }
+            Unseen::HeldAndReleased => {
+                story.hold(*provider, json!({"all": true})).await;
+                story.release().await;
+            }
+        }
+    }
+
+    /// By what it saw, the operator begins; by what is so, it sends nothing.
+    async fn was_stopped(&self) {
+        let Play { story, provider, unseen } = self;
+        if let Unseen::HeldAndReleased = unseen {
+            story.until_applied(*provider, self.id()).await;
+            return;
+        }
+        let reason = story.not_sent().await;
+        let due: &[&str] = match unseen {
+            Unseen::Withdrawn | Unseen::WithdrawnAndGivenAgain => &["ApprovalWithdrawn"],
+            Unseen::Denied => &["Denied"],
+            Unseen::Cancelled | Unseen::RequestDeleted | Unseen::RequestReplaced => &["RequestWithdrawn"],
+            Unseen::Suspended => &["RequestSuspended"],
+            Unseen::Held => &["Held"],
+            Unseen::ProviderSuspended => &["ProviderSuspended"],
+            Unseen::HeldAndReleased => &[],
+        };
+        // Several reads may show it at once; a busy machine may be too late for any of them.
+        let is_due = due.iter().any(|word| reason == *word) || reason == "DeadlinePassed";
+        assert!(is_due, "{unseen:?}: {reason}, not {due:?}");
+        assert_eq!(story.deletes(*provider, self.id()).await, 0, "{unseen:?}");
+    }
+
+    /// The watches caught up: the status says what is so.
+    async fn is_told(&self) {
+        let Play { story, provider, unseen } = self;
+        let waits = async |type_: &str, reason: &str| drop(story.reason("acme", type_, reason).await);
+        match unseen {
+            Unseen::Withdrawn => waits("Approved", "AwaitingApproval").await,
+            Unseen::Denied => waits("Stalled", "Denied").await,
+            Unseen::Cancelled => self.ended("Cancelled").await,
+            Unseen::Suspended => waits("Waiting", "Suspended").await,
+            Unseen::Held => {
+                waits("Waiting", "Held").await;
+                story.release().await;
+                self.ended(self.case().success()).await;
+            }
+            Unseen::ProviderSuspended => waits("Waiting", "ProviderSuspended").await,
+            Unseen::RequestDeleted => {
+                let closed = story.record_until("it is closed", |spec| spec["closed"] == true).await;
+                assert_eq!(closed["result"], "Cancelled");
+            }
+            Unseen::RequestReplaced => waits("Approved", "AwaitingApproval").await,
+            Unseen::WithdrawnAndGivenAgain | Unseen::HeldAndReleased => {
+                self.ended(self.case().success()).await
+            }
+        }
+        if let Unseen::Withdrawn | Unseen::Denied | Unseen::Suspended | Unseen::ProviderSuspended = unseen {
+            assert_eq!(story.deletes(*provider, self.id()).await, 0, "{unseen:?}");
+        }
+    }
+
+    async fn ended(&self, result: &str) {
+        let status: Value = self.story.ends_in_time("acme").await;
+        assert_eq!(status["result"], result, "{:?}: {status:#}", self.unseen);
+    }
+}
