@@ -62,6 +62,9 @@ const SLOWLY: Duration = Duration::from_secs(300);
 /// A check that the provider did not answer is asked again after this long.
 const UNANSWERED: Duration = Duration::from_secs(30);
 
+/// Within this a change of a Secret that is waited for is noticed.
+const A_SECRET: Duration = Duration::from_secs(30);
+
 /// A status that moved under us: look again soon.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -119,7 +122,6 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         Next::Wait(waiting) => match waiting {
             Waiting::Settling { until }
             | Waiting::Lag { until }
-            | Waiting::AuthRefused { until }
             | Waiting::CoolingOff { until }
             | Waiting::NotBefore { until }
             | Waiting::Held { until: Some(until), .. }
@@ -133,7 +135,9 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
                 _ => backoff,
             },
             Waiting::ApiServer => backoff,
-            Waiting::CustomerIdUnavailable | Waiting::AnotherCredential => Duration::from_secs(30),
+            // A mended Secret is noticed by a read of it: its provider object may look ready all the while.
+            Waiting::AuthRefused { until } => left(*until, now).min(A_SECRET),
+            Waiting::CustomerIdUnavailable | Waiting::AnotherCredential => A_SECRET,
             Waiting::Suspended
             | Waiting::Held { until: None, .. }
             | Waiting::HoldsUnread
@@ -200,6 +204,8 @@ mod tests {
             (Next::Finished(Ending::cancelled()), None),
             (Next::Wait(Waiting::Settling { until: after(8) }), Some(8)),
             (Next::Wait(Waiting::Settling { until: after(80_000) }), Some(300)), // nothing hangs on one timer
+            (Next::Wait(Waiting::AuthRefused { until: after(600) }), Some(30)),
+            (Next::Wait(Waiting::AuthRefused { until: after(20) }), Some(20)),
             (Next::Wait(Waiting::Lag { until: now }), Some(0)),
             (Next::Wait(Waiting::StillThere { until: after(3) }), Some(3)),
             (Next::Wait(Waiting::StillThere { until: after(300) }), Some(10)),

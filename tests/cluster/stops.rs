@@ -222,7 +222,7 @@ async fn weakened(story: &Story<'_>, policy: &str, deed: Deed, in_the_window: bo
     assert_eq!(story.not_sent().await, "ApprovalPolicyMissing");
     // It is mended: what was said before does not count.
     deed.is_undone(story, policy).await;
-    let status = story.reason("acme", "Approved", "AwaitingApproval").await;
+    let status = story.reason("acme", "Approved", "BeforePolicies").await;
     assert!(status["waitingFor"].as_str().unwrap().starts_with("0 of 1 approvals"), "{status:#}");
     story.cast().await;
     tokio::time::sleep(Duration::from_secs(11)).await;
