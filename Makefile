@@ -84,10 +84,10 @@ RUNS_provider-faults := 960
 RUNS_operations := 532
 RUNS_soak := 1
 
-campaign-%: ## One part: kill, outages, api-faults, stale, provider-faults, operations, soak (an hour at most each), report.
+campaign-%: programs ## One part: kill, outages, api-faults, stale, provider-faults, operations, soak (an hour at most each), report.
 	CAMPAIGN_RUNS=$(RUNS_$*) $(CAMPAIGN) $(subst -,_,$*)::
 
-soak: ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.
+soak: programs ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.
 	SOAK_MINUTES=$${SOAK_MINUTES:-60} CAMPAIGN_MINUTES=90 CAMPAIGN_RUNS=1 $(CAMPAIGN) soak::
 
 fuzz: needs ## Fuzz every parser for MINUTES (5 unless given) each, with cargo-fuzz; what it finds belongs into fuzz/corpus.

@@ -1,5 +1,8 @@
 //! The operator sees an older world: watches are held back while people change their minds. It decides by what it saw, and what is
 //! read live after the intent must stop it. C16, C25 of reliability.md; stale and unobserved state of Sieve.
+//!
+//! Only watches lag: the operator lists without a resourceVersion, and the API server answers that from the newest state. So who
+//! starts again never sees an older world.
 
 use std::{collections::BTreeMap, time::Duration};
 
