@@ -123,11 +123,14 @@ pub fn directory() -> PathBuf {
     directory
 }
 
-/// What was run: the tree of `src/` in Git, and whether it was changed since.
+/// What was run: the tree of `src/` in Git, and whether it was changed since. Empty where nobody can say.
 pub fn source() -> String {
     let git = |args: &[&str]| {
-        let output = Command::new("git").args(args).current_dir(root()).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let output = Command::new("git").args(args).current_dir(root()).output();
+        output.map_or_else(
+            |_| String::new(),
+            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        )
     };
     let changed = !git(&["status", "--porcelain", "--", "src"]).is_empty();
     git(&["rev-parse", "--short=12", "HEAD:src"]) + if changed { "+changes" } else { "" }
