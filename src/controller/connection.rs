@@ -88,15 +88,20 @@ impl Connections {
         let identity = self.client_identity(object).await?;
         let certificate = identity.as_ref().map_or("", |(_, version)| version);
         let version = format!("{}/{certificate}", object.metadata().generation.unwrap_or_default());
-        if let Some(connection) = self.cached(&uid, &version) {
-            return connection;
+        // Under one lock: of two that build at once, each would have a limiter and a circuit of its own.
+        let mut cached = lock(&self.cached);
+        let known = cached.get(&uid);
+        if let Some(known) = known.filter(|known| known.version == version) {
+            return known.connection.clone();
         }
-        let limiter = self.limiter(&uid);
+        // The limiter outlives a generation: a pause that the provider asked for is not forgotten because a field changed.
+        let limiter = known.map(|known| known.limiter.clone());
+        let limiter =
+            limiter.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()));
         let connection = self
             .build(object, identity.as_ref().map(|(identity, _)| identity), limiter.clone())
             .map(Arc::new);
-        let cached = Cached { version, limiter, connection: connection.clone() };
-        lock(&self.cached).insert(uid, cached);
+        cached.insert(uid, Cached { version, limiter, connection: connection.clone() });
         connection
     }
 
@@ -115,18 +120,6 @@ impl Connections {
     /// Forgets a provider object that is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.cached).remove(uid);
-    }
-
-    fn cached(&self, uid: &str, version: &str) -> Option<Result<Arc<Connection>, Unusable>> {
-        let cached = lock(&self.cached);
-        cached.get(uid).filter(|cached| cached.version == version).map(|cached| cached.connection.clone())
-    }
-
-    /// The limiter outlives a generation: a pause that the provider asked for is not forgotten because a field changed.
-    fn limiter(&self, uid: &str) -> Arc<Limiter> {
-        let cached = lock(&self.cached);
-        let kept = cached.get(uid).map(|cached| cached.limiter.clone());
-        kept.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()))
     }
 
     /// What is left of a pause that the provider asked for before this process began.

@@ -48,7 +48,9 @@ async fn ask(story: &Story<'_>, targets: Value) {
 async fn deleted(story: &Story<'_>) -> Vec<String> {
     let filter = LedgerFilter { method: Some("DELETE"), ..LedgerFilter::default() };
     let ledger = story.sandbox.ledger(&filter).await.unwrap();
-    ledger.iter().map(|entry| entry["customer"].as_str().unwrap().to_owned()).collect()
+    // Revolv3 takes 20 requests a second, and refuses what comes faster: that one is sent again.
+    let taken = ledger.iter().filter(|entry| entry["status"] != 429);
+    taken.map(|entry| entry["customer"].as_str().unwrap().to_owned()).collect()
 }
 
 fn states(status: &Value) -> Vec<(String, String)> {

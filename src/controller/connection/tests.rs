@@ -275,3 +275,38 @@ fn merge(into: &mut Value, change: Value) {
         other => *into = other,
     }
 }
+
+/// Of two limiters each would let through what both may not, and a circuit that one opened would stay closed in the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
+    const ASKING: usize = 4;
+    let client = kube::Client::try_from(kube::Config::new("https://127.0.0.1:9".parse().unwrap())).unwrap();
+    let clock = || jiff::Timestamp::UNIX_EPOCH;
+    let timing = Timing { send_deadline: Duration::from_secs(30), request_deadline: Duration::from_secs(35) };
+    let egress = Egress::of_the_system(Vec::new(), clock);
+    let connections = Arc::new(Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing));
+    for round in 0..50 {
+        let object = json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+            "metadata": {"name": "acme-pay", "namespace": "team", "uid": format!("uid-{round}"), "generation": 1},
+            "spec": provider(),
+        });
+        let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+        let object = ProviderObject::from(Arc::new(object));
+        let together = Arc::new(tokio::sync::Barrier::new(ASKING));
+        let asked: Vec<_> = (0..ASKING)
+            .map(|_| {
+                let (connections, object, together) = (connections.clone(), object.clone(), together.clone());
+                tokio::spawn(async move {
+                    together.wait().await;
+                    connections.of(&object).await.map(|connection| connection.limiter.clone())
+                })
+            })
+            .collect();
+        let mut limiters = Vec::new();
+        for one in asked {
+            limiters.push(one.await.unwrap().unwrap());
+        }
+        assert!(limiters.iter().all(|limiter| Arc::ptr_eq(limiter, &limiters[0])), "round {round}");
+    }
+}
