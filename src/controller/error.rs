@@ -138,6 +138,8 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             // A mended Secret is noticed by a read of it: its provider object may look ready all the while.
             Waiting::AuthRefused { until } => left(*until, now).min(A_SECRET),
             Waiting::CustomerIdUnavailable | Waiting::AnotherCredential => A_SECRET,
+            // Its provider object may be ready all the while: only this pass could not read a Secret.
+            Waiting::ProviderUnusable(_) => A_SECRET,
             Waiting::Suspended
             | Waiting::Held { until: None, .. }
             | Waiting::HoldsUnread
@@ -145,7 +147,6 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             // Whoever makes room calls the next ones.
             | Waiting::Budget { until: None, .. }
             | Waiting::ProviderSuspended
-            | Waiting::ProviderUnusable(_)
             | Waiting::AnotherAddress => SLOWLY,
             // Each of these has a wait of its own, and the one that speaks is another.
             Waiting::Others | Waiting::Turn { .. } => SLOWLY,
@@ -206,6 +207,7 @@ mod tests {
             (Next::Wait(Waiting::Settling { until: after(80_000) }), Some(300)), // nothing hangs on one timer
             (Next::Wait(Waiting::AuthRefused { until: after(600) }), Some(30)),
             (Next::Wait(Waiting::AuthRefused { until: after(20) }), Some(20)),
+            (Next::Wait(Waiting::ProviderUnusable(crate::api::ProviderReason::SecretUnavailable)), Some(30)),
             (Next::Wait(Waiting::Lag { until: now }), Some(0)),
             (Next::Wait(Waiting::StillThere { until: after(3) }), Some(3)),
             (Next::Wait(Waiting::StillThere { until: after(300) }), Some(10)),

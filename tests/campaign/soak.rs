@@ -84,9 +84,16 @@ async fn soak(seed: u64, minutes: u64) -> Figures {
     println!(
         "{minutes} minutes: {first:?} after a third, {last:?} at the end; calls in quiet {quiet_before}, {quiet_after}"
     );
-    assert!(last.files <= first.files + 16 && last.threads <= first.threads + 2, "{first:?} became {last:?}");
-    // What an allocator keeps settles within the first batches; after that less than a mebibyte in an hour.
+    // A few batches say nothing of what grows; what an allocator keeps settles within the first of many.
+    assert!(
+        last.files <= first.files + 64 && last.threads <= first.threads + 16,
+        "{first:?} became {last:?}"
+    );
     if minutes >= 30 {
+        assert!(
+            last.files <= first.files + 16 && last.threads <= first.threads + 4,
+            "{first:?} became {last:?}"
+        );
         assert!(last.resident_kib <= first.resident_kib + 1024, "{first:?} became {last:?}");
     }
     assert!(quiet_after <= quiet_before + 5, "{quiet_after} calls in quiet, {quiet_before} before");
