@@ -84,7 +84,10 @@ RUNS_provider-faults := 960
 RUNS_operations := 532
 RUNS_soak := 1
 
-campaign-%: programs ## One part: kill, outages, api-faults, stale, provider-faults, operations, soak (an hour at most each), report.
+campaign-report: programs ## What was run of all parts for this src/: target/campaign/report.md and report.json.
+	$(CAMPAIGN) --ignored a_report_tells
+
+campaign-%: programs ## One part: kill, outages, api-faults, stale, provider-faults, operations, soak (an hour at most each).
 	CAMPAIGN_RUNS=$(RUNS_$*) $(CAMPAIGN) $(subst -,_,$*)::
 
 soak: programs ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.

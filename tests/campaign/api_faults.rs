@@ -17,7 +17,6 @@ use crate::{
     lane::Lane,
     oracle::Case,
     results::{Campaign, Figures},
-    stage::{ready, says},
 };
 
 /// So many offboardings at once on one operator.
@@ -95,16 +94,8 @@ struct Proxied<'a> {
 impl<'a> Proxied<'a> {
     async fn start(lane: &'a Lane) -> Proxied<'a> {
         let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
-        let operator = Mutex::new(Self::operator(lane, &proxy).await);
+        let operator = Mutex::new(lane.leader_behind(&proxy).await);
         Proxied { lane, proxy, operator, restarts: Default::default() }
-    }
-
-    async fn operator(lane: &Lane, proxy: &ApiProxy) -> Process {
-        lane.free_the_lease().await;
-        let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
-        let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
-        says(&mut operator, "leading").await.unwrap();
-        operator
     }
 
     /// Somebody always works: an operator that ended by itself is replaced, as a cluster would.
@@ -115,7 +106,7 @@ impl<'a> Proxied<'a> {
             if operator.exit_status().unwrap().is_some() {
                 self.restarts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 self.lane.free_the_lease().await;
-                let launch = self.lane.stage.launch.clone().env("KUBECONFIG", self.proxy.kubeconfig());
+                let launch = self.lane.behind(&self.proxy);
                 *operator = launch.start(self.lane.stage.scratch.path()).unwrap();
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Options, Process};
+use harness::{ApiProxy, Launch, Options, Process};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -33,10 +33,24 @@ impl Lane {
         launch.start(self.stage.scratch.path()).unwrap()
     }
 
-    /// The same, until it leads.
+    /// Starts an operator and waits until it leads.
     pub async fn leader(&self) -> Process {
+        self.leads(&self.stage.launch).await
+    }
+
+    /// The same where it sees its API server through a proxy.
+    pub async fn leader_behind(&self, proxy: &ApiProxy) -> Process {
+        self.leads(&self.behind(proxy)).await
+    }
+
+    /// How an operator behind a proxy is started.
+    pub fn behind(&self, proxy: &ApiProxy) -> Launch {
+        self.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig())
+    }
+
+    async fn leads(&self, launch: &Launch) -> Process {
         self.free_the_lease().await;
-        let mut operator = ready(&self.stage.launch, self.stage.scratch.path()).await.unwrap();
+        let mut operator = ready(launch, self.stage.scratch.path()).await.unwrap();
         says(&mut operator, "leading").await.unwrap();
         operator
     }

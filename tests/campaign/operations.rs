@@ -24,7 +24,6 @@ use crate::{
     oracle::Case,
     results::{Campaign, Figures},
     schema::{Edit, edits},
-    stage::{ready, says},
     story::Story,
 };
 
@@ -46,10 +45,7 @@ const CALLS_A_MINUTE: f64 = 12.0;
 async fn whatever_is_edited_nothing_is_deleted_that_no_plan_names_and_all_of_it_can_be_undone() {
     let lane = Lane::open(Options::default().with_controller_manager()).await;
     let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
-    lane.free_the_lease().await;
-    let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
-    let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
-    says(&mut operator, "leading").await.unwrap();
+    let operator = lane.leader_behind(&proxy).await;
     let kinds = [
         "customeroffboardings",
         "offboardingproviders",

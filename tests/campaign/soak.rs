@@ -19,7 +19,6 @@ use crate::{
     lane::Lane,
     oracle::Case,
     results::{Campaign, Figures},
-    stage::{ready, says},
 };
 
 const A_MINUTE: u64 = 34;
@@ -61,10 +60,7 @@ async fn after_many_offboardings_the_operator_is_as_it_was() {
 async fn soak(seed: u64, minutes: u64) -> Figures {
     let lane = Lane::open(Options::default()).await;
     let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
-    lane.free_the_lease().await;
-    let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
-    let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
-    says(&mut operator, "leading").await.unwrap();
+    let mut operator = lane.leader_behind(&proxy).await;
     let mut draw = Draw::new("soak", seed);
     let quiet_before = calls_in_quiet(&proxy).await;
     let (begun, batches) = (Instant::now(), (minutes * A_MINUTE).div_ceil(BATCH));

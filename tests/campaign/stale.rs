@@ -18,7 +18,6 @@ use crate::{
     lane::Lane,
     oracle::Case,
     results::{Campaign, Figures},
-    stage::{ready, says},
     story::Story,
 };
 
@@ -68,10 +67,7 @@ const ALL: [Unseen; 10] = [
 async fn what_the_operator_does_not_see_stops_it_all_the_same() {
     let lane = Lane::open(Options::default()).await;
     let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
-    lane.free_the_lease().await;
-    let launch = lane.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
-    let mut operator = ready(&launch, lane.stage.scratch.path()).await.unwrap();
-    says(&mut operator, "leading").await.unwrap();
+    let _operator = lane.leader_behind(&proxy).await;
     Campaign::of("stale", 1).run(1, async |seed| plan(&lane, &proxy, seed).await).await;
     assert_eq!(lane.history.wrong(), [""; 0]);
 }
