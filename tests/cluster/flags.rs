@@ -6,7 +6,7 @@ use harness::{ControlPlane, Launch, Options, Provider::Juicyway, Scratch};
 use serde_json::json;
 
 use crate::{
-    stage::{SOON, Stage},
+    stage::{SOON, Stage, install, root, says},
     story::condition,
 };
 
@@ -134,6 +134,21 @@ async fn row_92_without_crds_the_operator_is_alive_not_ready_says_so_and_ends_wh
     operator.terminate().unwrap();
     let end = operator.wait(SOON).await.unwrap();
     assert_eq!(end.code(), Some(0), "{}", operator.tail());
+}
+
+#[tokio::test]
+async fn row_91_without_rights_the_operator_is_not_ready_says_why_and_goes_on_when_it_has_them() {
+    let plane = ControlPlane::start(Options::default()).await.unwrap();
+    plane.apply_path(&root().join("crds")).await.unwrap();
+    let stage = Stage::start_early(plane, &[]).await;
+    let says_so = |line: &str| {
+        line.ends_with("customer-offboarding-installation-key cannot be read or made: forbidden")
+    };
+    stage.operator.lock().await.wait_for_line(says_so, SOON).await.unwrap();
+    assert_eq!(stage.ask_operator("/healthz").await, (200, "ok".to_owned()));
+    assert_eq!(stage.ask_operator("/readyz").await.0, 503);
+    install(&stage.plane).await.unwrap();
+    says(&mut *stage.operator.lock().await, "leading").await.unwrap();
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ async fn a_leader_that_is_killed_is_replaced_within_twenty_seconds() {
     hand_overs(Ending::Killed).await;
 }
 
+/// Row 94 of the table of bad inputs, too: a second operator stands by, and nothing is sent twice.
 #[tokio::test]
 async fn a_leader_that_was_stopped_sends_nothing_when_it_wakes() {
     hand_overs(Ending::Stopped).await;
