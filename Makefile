@@ -72,13 +72,14 @@ budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and
 	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
 	  a_generated_folder of_many_requests --nocapture --test-threads 1
 
-campaign: campaign-kill campaign-outages campaign-api-faults campaign-stale campaign-provider-faults campaign-operations campaign-report ## Everything of the campaigns but the soak: hours, in parts that go on where they stopped.
+campaign: campaign-kill campaign-outages campaign-upheavals campaign-api-faults campaign-stale campaign-provider-faults campaign-operations campaign-report ## Everything of the campaigns but the soak: hours, in parts that go on where they stopped.
 
 # Runs that are on record for this src/ are not done again; after CAMPAIGN_MINUTES no further one is begun.
 CAMPAIGN := $(TEST) --features failpoints --test campaign -- --nocapture
 RUNS_kill := 214
 RUNS_outages := 80
 RUNS_api-faults := 1000
+RUNS_upheavals := 100
 RUNS_stale := 20
 RUNS_provider-faults := 960
 RUNS_operations := 532
@@ -87,7 +88,7 @@ RUNS_soak := 1
 campaign-report: programs ## What was run of all parts for this src/: target/campaign/report.md and report.json.
 	$(CAMPAIGN) --ignored a_report_tells
 
-campaign-%: programs ## One part: kill, outages, api-faults, stale, provider-faults, operations, soak (an hour at most each).
+campaign-%: programs ## One part: kill, outages, upheavals, api-faults, stale, provider-faults, operations, soak (an hour at most each).
 	CAMPAIGN_RUNS=$(RUNS_$*) $(CAMPAIGN) $(subst -,_,$*)::
 
 soak: programs ## 2,000 offboardings in an hour with faults on, one operator: memory, files, threads and traffic stay flat.

@@ -126,6 +126,14 @@ impl Context {
         self.wake(requests.map(|request| ObjectRef::from_obj(request.as_ref())));
     }
 
+    /// Has open records looked at again; those whose request is there are left to it.
+    pub fn wake_open_records(&self, records: impl IntoIterator<Item = ObjectRef<OffboardingRecord>>) {
+        for record in records {
+            // As above.
+            let _ = self.wake_records.send(record);
+        }
+    }
+
     /// The admission policies as they were last read.
     #[must_use]
     pub fn policies(&self) -> PolicyState {
@@ -155,9 +163,7 @@ impl Context {
     pub fn wake_all(&self) {
         self.wake_together(self.requests.state().iter());
         self.providers.wake_all();
-        for record in self.records.open() {
-            let _ = self.wake_records.send(record);
-        }
+        self.wake_open_records(self.records.open());
     }
 
     /// Now, on both clocks.

@@ -27,6 +27,7 @@ mod reread;
 mod run;
 mod save;
 mod secrets;
+mod watch;
 
 pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
 pub use consents::{Consents, Named};

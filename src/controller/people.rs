@@ -13,7 +13,7 @@ use kube::{
     },
 };
 
-use super::{context::Shared, policies, run::parsed};
+use super::{context::Shared, policies, watch::parsed};
 use crate::api::{CustomerHold, OffboardingApproval};
 
 /// How often the policies are read, and holds are resolved again.

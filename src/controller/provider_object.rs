@@ -61,7 +61,7 @@ async fn pass(object: &ProviderObject, ctx: &Shared) -> Result<Action, Error> {
     if ctx.connections.is_news(uid, generation, ready) {
         let key = object.key();
         tracing::info!(provider = key.name, kind = %key.kind, reason = %health.reason, "provider object: {}", health.message);
-        wake_requests(ctx, &key);
+        wake_users(ctx, &key);
     }
     Ok(Action::requeue(if ready { WHILE_READY } else { WHILE_NOT_READY }))
 }
@@ -212,8 +212,8 @@ async fn put(ctx: &Shared, object: &ProviderObject, status: ProviderStatus) -> R
     put.map_err(Error::SaveStatus)
 }
 
-/// Everything that names this provider object looks again: also who may not use it any more.
-pub fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
+/// Everything that names this provider object looks again: also who may not use it any more, and open records whose request is gone.
+pub fn wake_users(ctx: &Shared, provider: &ProviderKey) {
     let names_it = |request: &CustomerOffboarding| {
         let namespace = request.namespace().unwrap_or_default();
         let mut targets = request.spec.targets.iter().map(|target| &target.provider_ref);
@@ -223,4 +223,5 @@ pub fn wake_requests(ctx: &Shared, provider: &ProviderKey) {
     };
     let requests = ctx.requests.state();
     ctx.wake_together(requests.iter().filter(|request| names_it(request)));
+    ctx.wake_open_records(ctx.records.open_at(provider));
 }

@@ -8,7 +8,10 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 
-use super::api_server::{ApiError, ApiServer};
+use super::{
+    api_server::{ApiError, ApiServer},
+    provider_kinds::ProviderKey,
+};
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord, OffboardingRecordSpec},
     domain::Memory,
@@ -75,6 +78,16 @@ impl Records {
         let open = self.open.state();
         let mine = open.iter().filter(|record| record.spec.request.uid == request_uid);
         mine.map(|record| ObjectRef::from_obj(record.as_ref())).collect()
+    }
+
+    /// Open records at a provider object.
+    #[must_use]
+    pub fn open_at(&self, provider: &ProviderKey) -> Vec<ObjectRef<OffboardingRecord>> {
+        let open = self.open.state();
+        let there = |record: &&Arc<OffboardingRecord>| {
+            ProviderKey::of_record(&record.spec.provider).as_ref() == Some(provider)
+        };
+        open.iter().filter(there).map(|record| ObjectRef::from_obj(record.as_ref())).collect()
     }
 
     /// Signs and stores a record: creates it where there was none, else replaces exactly what was read.

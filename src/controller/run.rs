@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Debug,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
@@ -13,12 +12,11 @@ use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
-    core::error_boundary::InvalidObject,
     runtime::{
-        Controller, PredicateConfig, WatchStreamExt as _,
+        Controller,
         controller::{self, Action},
-        reflector::{self, ObjectRef, Store, store::Writer},
-        watcher::{self, Event, watcher},
+        reflector::{self, ObjectRef, Store},
+        watcher,
     },
 };
 use serde::de::DeserializeOwned;
@@ -40,12 +38,10 @@ use super::{
     provider_kinds::{ProviderObject, ProviderObjects},
     provider_object, reconcile,
     records::Records,
+    watch::watch,
 };
 use crate::{
-    api::{
-        ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord,
-        RETRY_ANNOTATION,
-    },
+    api::{ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord},
     domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
@@ -213,73 +209,6 @@ async fn lead_until_the_end(ctx: &Shared, lease: LeaseTiming, controllers: [Join
     tracing::info!(drained, "stopped");
 }
 
-/// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached.
-fn watch<K>(
-    api: Api<DeserializeGuard<K>>,
-    selector: &str,
-    writer: Writer<K>,
-    removed: impl Fn(&K) + Send + 'static,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
-where
-    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    let config = match selector {
-        "" => watcher::Config::default(),
-        selector => watcher::Config::default().fields(selector),
-    };
-    watcher(api, config)
-        .default_backoff()
-        .try_filter_map(|event| async move { Ok(parsed(event)) })
-        .modify(|object: &mut K| {
-            object.managed_fields_mut().clear();
-            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-        })
-        .reflect(writer)
-        // After the cache: whoever is woken finds it gone there, too.
-        .inspect_ok(move |event| {
-            if let Event::Delete(object) = event {
-                removed(object);
-            }
-        })
-        .applied_objects()
-        .predicate_filter(wakes::<K>, PredicateConfig::default())
-}
-
-pub(super) fn parsed<K: Debug>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
-    match event {
-        Event::Init => Some(Event::Init),
-        Event::InitDone => Some(Event::InitDone),
-        Event::InitApply(object) => good(object).map(Event::InitApply),
-        Event::Apply(object) => good(object).map(Event::Apply),
-        Event::Delete(object) => good(object).map(Event::Delete),
-    }
-}
-
-fn good<K>(DeserializeGuard(object): DeserializeGuard<K>) -> Option<K> {
-    object
-        .inspect_err(|InvalidObject { metadata, .. }| {
-            tracing::error!(
-                name = metadata.name,
-                namespace = metadata.namespace,
-                "an object that cannot be read is left out"
-            );
-        })
-        .ok()
-}
-
-/// A new generation (deletion marks included) or a new retry annotation; not labels, not status.
-fn wakes<K: kube::Resource>(object: &K) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    object.meta().generation.hash(&mut hasher);
-    object
-        .meta()
-        .annotations
-        .as_ref()
-        .and_then(|annotations| annotations.get(RETRY_ANNOTATION))
-        .hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 fn controller_of<K>(
     stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
     store: Store<K>,
@@ -359,10 +288,7 @@ where
         if let Some(uid) = &object.metadata().uid {
             ctx.connections.forget(uid);
         }
-        provider_object::wake_requests(&ctx, &object.key());
-        for record in ctx.records.open() {
-            let _ = ctx.wake_records.send(record);
-        }
+        provider_object::wake_users(&ctx, &object.key());
     }
 }
 
@@ -375,9 +301,7 @@ fn lines_up(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
 fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
     move |request| {
         ctx.left_the_line(request);
-        for record in request.uid().map(|uid| ctx.records.open_of(&uid)).unwrap_or_default() {
-            let _ = ctx.wake_records.send(record);
-        }
+        ctx.wake_open_records(request.uid().map(|uid| ctx.records.open_of(&uid)).unwrap_or_default());
     }
 }
 

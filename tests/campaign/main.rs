@@ -30,3 +30,4 @@ mod stale;
 #[path = "../cluster/story.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod story;
+mod upheavals;

@@ -65,7 +65,12 @@ impl Story<'_> {
         let attempts: Vec<&Value> = record["attempts"].as_array().into_iter().flatten().collect();
         // S4, and Sieve's sum: no DELETE without an attempt that was written before it, and each attempt is sent once at most.
         let may_have_left = attempts.iter().filter(|attempt| attempt["outcome"] != "NotSent");
-        let intents: Vec<Timestamp> = may_have_left.map(|attempt| moment(&attempt["intentAt"])).collect();
+        let history = record["history"].as_array().into_iter().flatten();
+        let earlier = history.filter_map(|request| request["sends"].as_array()).flatten();
+        let earlier = earlier.map(|send| moment(&send["at"]));
+        let mut intents: Vec<Timestamp> =
+            may_have_left.map(|attempt| moment(&attempt["intentAt"])).chain(earlier).collect();
+        intents.sort();
         assert!(
             deletes.len() <= intents.len(),
             "{} DELETEs for {} attempts: {attempts:#?}",
@@ -95,6 +100,7 @@ impl Story<'_> {
     }
 }
 
-fn moment(value: &Value) -> Timestamp {
+/// A time as objects and the ledger write it.
+pub fn moment(value: &Value) -> Timestamp {
     value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no moment: {value}"))
 }
