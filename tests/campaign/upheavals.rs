@@ -21,6 +21,7 @@ use crate::{
     draw::Draw,
     lane::Lane,
     oracle::{Case, moment},
+    people::IN_FORCE_AFTER,
     results::{Campaign, Figures},
     stage::{install, ready, root, says},
     story::Story,
@@ -285,7 +286,7 @@ impl<'a> Play<'a> {
             let is_unguarded = received > gone + AGE_OF_A_REREAD && received < back;
             assert!(!is_unguarded, "gone {gone}, back {back}, and it was sent: {sent:#}");
         }
-        self.story.cast().await;
+        tokio::time::sleep(IN_FORCE_AFTER).await;
     }
 
     /// Whoever is asked for comes to an end; where people have to agree, they do when they are asked.

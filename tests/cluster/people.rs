@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::story::{Story, merge};
 
 /// A policy is in force so long after it was created; what is said before does not count.
-const IN_FORCE_AFTER: Duration = Duration::from_secs(11);
+pub const IN_FORCE_AFTER: Duration = Duration::from_secs(11);
 
 const GROUP: &str = "/apis/offboarding.dev/v1alpha1";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";

@@ -22,7 +22,7 @@ use crate::{
     domain::{Cause, Class, Failure},
 };
 
-/// The first pause after a 429 that does not say how long; doubles with each further one, up to `LONGEST_OWN_PAUSE`.
+/// The first pause after a 429 that does not say how long; doubles with each that comes after a pause, up to `LONGEST_OWN_PAUSE`.
 const FIRST_OWN_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(300);
 
@@ -284,10 +284,16 @@ impl State {
         self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
     }
 
+    fn is_paused(&self) -> bool {
+        self.paused_until.is_some_and(|until| Instant::now() < until)
+    }
+
     fn report(&mut self, admission: Admission, credential_version: &str, heard: Heard) {
         self.breaker.report(admission, credential_version, &heard, Instant::now());
         match heard {
             Heard::RateLimited(Some(wish)) => self.pause(wish),
+            // Requests that left together are refused together: that is one refusal, and not a provider that goes on refusing.
+            Heard::RateLimited(None) if self.is_paused() => (),
             Heard::RateLimited(None) => {
                 let longest = FIRST_OWN_PAUSE.saturating_mul(1 << self.own_pauses.min(16));
                 self.own_pauses = self.own_pauses.saturating_add(1);

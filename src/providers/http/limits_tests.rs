@@ -231,6 +231,20 @@ async fn a_provider_that_does_not_say_how_long_is_left_alone_longer_each_time() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn refusals_of_requests_that_left_together_are_one_refusal() {
+    let limiter = Limiter::new(limits(60_000, 1000, 10));
+    for longest in [2.0, 4.0] {
+        let mut together = Vec::new();
+        for _ in 0..8 {
+            together.push(limiter.slot(V1, PATIENT).await.unwrap());
+        }
+        together.into_iter().for_each(|slot| slot.report(Heard::RateLimited(None)));
+        let pause = limiter.paused_for().unwrap().as_secs_f64();
+        assert!((longest / 2.0..=longest).contains(&pause), "{pause} {longest}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn new_limits_hold_at_once() {
     let limiter = Limiter::new(limits(1, 1, 1));
     let first = limiter.slot(V1, PATIENT).await.unwrap();
