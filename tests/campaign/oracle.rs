@@ -30,7 +30,7 @@ impl Case {
 }
 
 /// L3: after the faults stop, within the settle window, the deadline of the verification, and twice the longest back-off.
-const BOUND: Duration = Duration::from_secs(660);
+pub const BOUND: Duration = Duration::from_secs(660);
 
 /// Whoever takes longer is told of, and is not wrong.
 const SLOW: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use harness::{
     Launch, Options, Process,
     Provider::{self, Juicyway, Revolv3},
-    Scratch,
+    Scratch, eventually,
 };
 use http::Method;
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::{
     draw::Draw,
     lane::Lane,
-    oracle::{Case, moment},
+    oracle::{BOUND, Case, moment},
     people::IN_FORCE_AFTER,
     results::{Campaign, Figures},
     stage::{install, ready, root, says},
@@ -293,7 +293,7 @@ impl<'a> Play<'a> {
     async fn ends(&self) -> u64 {
         let ended = self.cases.iter().map(async |case| {
             if self.attended {
-                self.agrees_until_it_is_enough(case).await;
+                self.agrees_until_it_ends(case).await;
             }
             let status = self.story.ends_in_time(&case.request).await;
             // Requests that were applied again may find their customer gone: the one before them had them deleted.
@@ -317,23 +317,21 @@ impl<'a> Play<'a> {
     }
 
     /// Who agreed before may have been spent, or not count any more.
-    async fn agrees_until_it_is_enough(&self, case: &Case) {
+    async fn agrees_until_it_ends(&self, case: &Case) {
         let asks =
             |status: &Value| status["phase"] == "AwaitingApproval" && status["plan"]["hash"].is_string();
-        let what = "it asks, or goes on";
-        let goes_on = |status: &Value| {
-            status["finished"] == true || status["phase"] == "Deleting" || status["phase"] == "Verifying"
-        };
         loop {
-            let seen = |status: &Value| asks(status) || goes_on(status);
-            let status = self.story.until(&case.request, what, seen).await;
-            if goes_on(&status) {
+            let what = format!("{} ends, or asks", case.request);
+            let status = eventually(BOUND, &what, async || {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+                let status = self.story.status(&case.request).await;
+                if status["finished"] == true || asks(&status) { Ok(status) } else { Err(status) }
+            });
+            if status.await["finished"] == true {
                 return;
             }
             self.story.agree("bob", &case.request).await;
-            let hash = status["plan"]["hash"].clone();
-            let moved = |status: &Value| goes_on(status) || (asks(status) && status["plan"]["hash"] != hash);
-            self.story.until(&case.request, "it goes on, or asks for something else", moved).await;
+            self.story.until(&case.request, "it goes on", |status| !asks(status)).await;
         }
     }
 
