@@ -14,7 +14,7 @@ const PARTS: &[(&str, &str, u64)] = &[
     ("kill", "kills", 1_920),
     ("outages", "outages", 80),
     ("api-faults", "plans", 1_000),
-    ("upheavals", "upheavals", 100),
+    ("upheavals", "upheavals", 50),
     ("stale", "plans", 200),
     ("provider-faults", "plans", 720),
     ("operations", "operations", 2_500),
