@@ -59,6 +59,15 @@ impl Context {
             let spec = provider.spec();
             self.budgets.line_up(&spec.account, budget_of(spec), &place, &ObjectRef::from_obj(object));
         }
+        // Its removal may have come between the look at the cache that woke it and here.
+        if !self.is_watched(object) {
+            self.budgets.leave(&place_of(object));
+        }
+    }
+
+    fn is_watched(&self, object: &CustomerOffboarding) -> bool {
+        let found = self.requests.get(&ObjectRef::from_obj(object));
+        found.is_some_and(|found| found.metadata.uid == object.metadata.uid)
     }
 
     /// A request is gone: whoever waited behind it may go on.

@@ -69,7 +69,7 @@ fn learn(ctx: &Context, case: &mut Case, facts: &Facts, seen: &Observation) {
     let Ok(mode) = mode_to_look_in(&case.plan, facts, provider) else { return };
     case.memory.learn(facts, seen, mode, provider.verify_interval, ctx.now());
     if let Some(name) = &case.record_name {
-        ctx.records.keep(name, &case.memory);
+        ctx.records.keep(name, &case.memory, &case.origin.uid);
     }
 }
 

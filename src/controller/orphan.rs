@@ -52,7 +52,8 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
             }
         }
     }
-    Ok(next_pass(&ctx, &cases, &decisions, &object.name_any(), None))
+    let uid = object.uid().ok_or(Error::Incomplete)?;
+    Ok(next_pass(&ctx, &cases, &decisions, &uid, None))
 }
 
 /// Whether the watch shows the request. It may be gone already: then its removal is still to come, and brings us back.

@@ -18,7 +18,7 @@ use crate::{
         ClusterOffboardingProvider, Condition, CustomerOffboarding, OffboardingProvider,
         ProviderConditionType, ProviderReason, ProviderStatus, Truth,
     },
-    domain::{Class, Control, answer},
+    domain::{Cause, CauseWord, Class, Control, answer},
     providers::http::{CircuitState, OpenedBy},
 };
 
@@ -54,15 +54,17 @@ async fn pass(object: &ProviderObject, ctx: &Shared) -> Result<Action, Error> {
     let generation = object.metadata().generation.unwrap_or_default();
     let previous = object.status().cloned().unwrap_or_default();
     let status = status_of(&health, generation, &previous, (ctx.clock)());
-    if status != previous {
-        put(ctx, object, status).await?;
-    }
     let uid = object.metadata().uid.as_deref().ok_or(Error::Incomplete)?;
+    // Before the status is saved: who waits for it need not wait for that.
     if ctx.connections.is_news(uid, generation, ready) {
         let key = object.key();
         tracing::info!(provider = key.name, kind = %key.kind, reason = %health.reason, "provider object: {}", health.message);
         wake_users(ctx, &key);
     }
+    if status != previous {
+        put(ctx, object, status).await?;
+    }
+    ctx.backoff.succeeded(uid);
     Ok(Action::requeue(if ready { WHILE_READY } else { WHILE_NOT_READY }))
 }
 
@@ -120,10 +122,10 @@ async fn probe(ctx: &Shared, object: &ProviderObject, connection: &Connection) -
         }
         Control::Bad(failure) => {
             connection.not_probed();
-            let reason = if failure.class == Class::Auth {
-                ProviderReason::AuthFailed
-            } else {
-                ProviderReason::ControlFailed
+            let reason = match (failure.class, &failure.cause) {
+                (Class::Auth, _) => ProviderReason::AuthFailed,
+                (_, CauseWord::Ours(Cause::AddressNotAllowed)) => ProviderReason::AddressNotAllowed,
+                _ => ProviderReason::ControlFailed,
             };
             (reason, format!("the control request failed: {}", answer(&failure)))
         }

@@ -31,8 +31,8 @@ pub struct Records {
 struct Known {
     /// The record of a request's target, by the request's uid and the target's name.
     of_target: HashMap<(String, String), String>,
-    /// What was seen of the customer of a record.
-    memories: HashMap<String, Memory>,
+    /// What was seen of the customer of a record, and for which request, by its uid.
+    memories: HashMap<String, (Memory, String)>,
     /// Requests that wait for a record to be closed.
     waiting: HashMap<String, HashSet<ObjectRef<CustomerOffboarding>>>,
 }
@@ -126,12 +126,19 @@ impl Records {
     /// What this process remembers of a record's customer.
     #[must_use]
     pub fn memory(&self, name: &str) -> Memory {
-        self.known().memories.get(name).cloned().unwrap_or_default()
+        self.known().memories.get(name).map(|(memory, _)| memory.clone()).unwrap_or_default()
     }
 
-    /// Keeps what was learned of a record's customer.
-    pub fn keep(&self, name: &str, memory: &Memory) {
-        self.known().memories.insert(name.to_owned(), memory.clone());
+    /// Keeps what was learned of a record's customer for a request.
+    pub fn keep(&self, name: &str, memory: &Memory, request_uid: &str) {
+        self.known().memories.insert(name.to_owned(), (memory.clone(), request_uid.to_owned()));
+    }
+
+    /// Forgets what a request that is gone has seen; but of an open record, which is finished without it.
+    pub fn forget_request(&self, request_uid: &str) {
+        let mut known = self.known();
+        known.memories.retain(|name, (_, uid)| uid != request_uid || self.may_be_open(name));
+        known.of_target.retain(|(uid, _), name| uid != request_uid || self.may_be_open(name));
     }
 
     /// Forgets a customer that nothing more is to be done for.

@@ -301,7 +301,10 @@ fn lines_up(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
 fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
     move |request| {
         ctx.left_the_line(request);
-        ctx.wake_open_records(request.uid().map(|uid| ctx.records.open_of(&uid)).unwrap_or_default());
+        let Some(uid) = request.uid() else { return };
+        ctx.forget_request(&uid);
+        ctx.records.forget_request(&uid);
+        ctx.wake_open_records(ctx.records.open_of(&uid));
     }
 }
 

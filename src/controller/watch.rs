@@ -3,9 +3,10 @@
 use std::{
     fmt::Debug,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
 };
 
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     Api, ResourceExt as _,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -21,6 +22,8 @@ use crate::api::RETRY_ANNOTATION;
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached. `removed` is told of every
 /// object that left the watch, also while nobody watched.
+///
+/// An error is told by kube and waited out here: on the way to a controller it would hold up whoever is woken by something else.
 pub fn watch<K>(
     api: Api<DeserializeGuard<K>>,
     selector: &str,
@@ -36,36 +39,49 @@ where
     };
     let events = watcher(api, config)
         .default_backoff()
+        .filter(|event| std::future::ready(event.is_ok()))
         .try_filter_map(|event| async move { Ok(parsed(event)) })
         .modify(|object: &mut K| {
             object.managed_fields_mut().clear();
             object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         });
-    cached(events, writer, removed).applied_objects().predicate_filter(wakes::<K>, PredicateConfig::default())
+    cached(events, writer, removed).predicate_filter(wakes::<K>, PredicateConfig::default())
 }
 
-/// Keeps the cache, and tells of what is gone after it: whoever is woken finds it gone there, too.
+/// Keeps the cache, and gives what is in it: of a list nothing before the whole of it, because a controller drops whom it does not
+/// find in the cache. Of what is gone it tells after it left the cache, too.
 ///
 /// What went while the watch was cut, or while its definition was away, is in no event: it is what a list leaves out.
 fn cached<K>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
     writer: Writer<K>,
     removed: impl Fn(&K) + Send + 'static,
-) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
     K: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
     let cache = writer.as_reader();
     let mut before = Vec::new();
-    events.reflect(writer).inspect_ok(move |event| match event {
-        Event::Delete(object) => removed(object),
-        Event::Init => before = cache.state(),
+    let news = move |event| match event {
+        Event::Apply(object) => vec![Arc::new(object)],
+        Event::Delete(object) => {
+            removed(&object);
+            Vec::new()
+        }
+        Event::Init => {
+            before = cache.state();
+            Vec::new()
+        }
+        Event::InitApply(_) => Vec::new(),
         Event::InitDone => {
             let gone = std::mem::take(&mut before).into_iter().filter(|object| !is_there(&cache, object));
             gone.for_each(|object| removed(&object));
+            cache.state()
         }
-        Event::Apply(_) | Event::InitApply(_) => {}
-    })
+    };
+    let objects =
+        |news: Vec<Arc<K>>| stream::iter(news.into_iter().map(|object| Ok(Arc::unwrap_or_clone(object))));
+    events.reflect(writer).map_ok(news).map_ok(objects).try_flatten()
 }
 
 /// Itself, and not another one of its name.
@@ -115,50 +131,71 @@ fn wakes<K: kube::Resource>(object: &K) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
-    use futures::{StreamExt as _, stream};
     use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
     use kube::runtime::reflector;
 
-    use super::{Event, cached};
+    use super::*;
 
     fn object(name: &str, uid: &str) -> ConfigMap {
         let metadata = ObjectMeta { name: Some(name.into()), uid: Some(uid.into()), ..ObjectMeta::default() };
         ConfigMap { metadata, ..ConfigMap::default() }
     }
 
+    type Told = Arc<Mutex<Vec<String>>>;
+
+    fn uid(object: &ConfigMap) -> String {
+        object.metadata.uid.clone().unwrap()
+    }
+
+    fn list(objects: &[ConfigMap]) -> Vec<Event<ConfigMap>> {
+        let listed = objects.iter().cloned().map(Event::InitApply);
+        [vec![Event::Init], listed.collect(), vec![Event::InitDone]].concat()
+    }
+
+    /// What is given and what is told as gone, in this order; whoever is given is in the cache then, and whoever is gone is not.
+    async fn played(events: Vec<Event<ConfigMap>>) -> Vec<String> {
+        let (cache, writer) = reflector::store::<ConfigMap>();
+        let told = Told::default();
+        let is_cached = move |object: &ConfigMap| cache.state().iter().any(|it| uid(it) == uid(object));
+        let removed = {
+            let (told, is_cached) = (told.clone(), is_cached.clone());
+            move |object: &ConfigMap| {
+                assert!(!is_cached(object), "told before it was gone");
+                told.lock().unwrap().push(format!("-{}", uid(object)));
+            }
+        };
+        let mut given = Box::pin(cached(stream::iter(events.into_iter().map(Ok)), writer, removed));
+        while let Some(object) = given.next().await {
+            let object = object.unwrap();
+            assert!(is_cached(&object), "given before it was there");
+            told.lock().unwrap().push(format!("+{}", uid(&object)));
+        }
+        let mut told = told.lock().unwrap().clone();
+        told.sort();
+        told
+    }
+
     #[tokio::test]
     async fn what_went_while_nobody_watched_is_told_once_the_next_list_is_whole() {
-        let (cache, writer) = reflector::store::<ConfigMap>();
-        let gone = Arc::<Mutex<Vec<String>>>::default();
-        let told = gone.clone();
-        let removed = move |object: &ConfigMap| {
-            assert!(
-                !cache.state().iter().any(|left| left.metadata.uid == object.metadata.uid),
-                "told before it was gone"
-            );
-            told.lock().unwrap().push(object.metadata.uid.clone().unwrap());
-        };
         let (stays, goes, replaced) = (object("stays", "1"), object("goes", "2"), object("again", "3"));
-        let list = |objects: Vec<ConfigMap>| {
-            [vec![Event::Init], objects.into_iter().map(Event::InitApply).collect(), vec![Event::InitDone]]
-                .concat()
-        };
-        let events = [
-            list(vec![stays.clone(), goes, replaced]),
-            vec![Event::Apply(object("comes", "4")), Event::Delete(object("comes", "4"))],
-            list(vec![stays.clone(), object("again", "5")]),
-            list(vec![stays, object("again", "5")]),
-        ];
-        let seen = cached(stream::iter(events.concat().into_iter().map(Ok)), writer, removed);
-        seen.for_each(|_| async {}).await;
-        let mut told = gone.lock().unwrap().clone();
-        told[1..].sort();
-        assert_eq!(
-            told,
-            ["4", "2", "3"],
-            "an event first, then what the second list left out, and nothing of the third"
-        );
+        let first = [stays.clone(), goes, replaced];
+        let second = [stays, object("again", "5")];
+        let events = [list(&first), list(&second), list(&second)].concat();
+        assert_eq!(played(events).await, ["+1", "+1", "+1", "+2", "+3", "+5", "+5", "-2", "-3"]);
+    }
+
+    #[tokio::test]
+    async fn of_a_list_that_breaks_off_nothing_is_given_and_then_all_of_the_next() {
+        let (one, other) = (object("one", "1"), object("other", "2"));
+        let broken_off = vec![Event::Init, Event::InitApply(one.clone())];
+        assert_eq!(played([broken_off, list(&[one, other])].concat()).await, ["+1", "+2"]);
+    }
+
+    #[tokio::test]
+    async fn events_are_given_as_they_come() {
+        let events = vec![Event::Apply(object("comes", "1")), Event::Delete(object("comes", "1"))];
+        assert_eq!(played([list(&[]), events].concat()).await, ["+1", "-1"]);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     memory::{PresentSince, is_gone},
     mode_of, mode_to_look_in,
 };
-use crate::api::{Mode, OffboardingResult, Reason, WhenPresent};
+use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, WhenPresent};
 
 /// Decides the next step of a request with one target, from what was asked, what the record says, what was just seen, what only
 /// this process knows, and what time it is. `memory` has already learned from `seen`.
@@ -131,6 +131,10 @@ fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Res
     match &seen.customer {
         CustomerSeen::Known { .. } => Ok(provider),
         CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
+        // Where something was begun for this id, the profile that refuses it now is what must be mended: nothing ends unseen.
+        CustomerSeen::Refused(_) if matches!(facts, Facts::Mine(_)) => {
+            Err(Next::Wait(Waiting::ProviderUnusable(ProviderReason::InvalidProfile)))
+        }
         CustomerSeen::Refused(invalid) => Err((*invalid).into()),
         CustomerSeen::NotAsked => Err(Next::Wait(Waiting::ApiServer)),
     }

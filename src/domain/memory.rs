@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome};
 use crate::api::Mode;
 
+/// Looks that are further apart are no row: who was gone then may have come since. A provider may ask for a pause of an hour.
+const LONGEST_GAP: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// A moment on both clocks: the monotonic one decides, the wall clock is for people to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
@@ -85,7 +88,7 @@ impl Memory {
     }
 
     fn count_gone(&self, interval: Duration, now: Moment) -> GoneSince {
-        match self.gone {
+        match self.gone.filter(|gone| now.uptime <= gone.last + LONGEST_GAP) {
             None => GoneSince { since: now, last: now.uptime, looks: 1 },
             Some(gone) if now.uptime >= gone.last + interval => {
                 GoneSince { last: now.uptime, looks: gone.looks + 1, ..gone }

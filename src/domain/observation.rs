@@ -35,6 +35,14 @@ pub struct Observation {
     pub whole: Arc<Whole>,
 }
 
+impl Observation {
+    /// Whether an approver may pass a check over: the profile says so.
+    #[must_use]
+    pub fn may_be_waived(&self, check: &str) -> bool {
+        self.checks.iter().any(|seen| seen.name == check && seen.waivable)
+    }
+}
+
 /// A provider object, as seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderSeen {

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -191,7 +192,7 @@ fn plan_hash(request: &Value, target_hashes: &[&str]) -> String {
 
 /// `serde_json` sorts keys and writes no white space; keys are ASCII and numbers whole, so that is RFC 8785.
 fn sha256(canonical: &str) -> String {
-    digest(&SHA256, canonical.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(digest(&SHA256, canonical.as_bytes()).as_ref())
 }
 
 fn short_hashes(prefix: &str, fields: &Value) -> BTreeMap<String, ShortHash> {

@@ -61,6 +61,8 @@ pub struct CheckSeen {
     pub name: String,
     /// What it said.
     pub verdict: CheckVerdict,
+    /// Whether the profile lets an approver pass it over.
+    pub waivable: bool,
 }
 
 /// What a check said.

@@ -303,6 +303,7 @@ impl<'a> Together<'a> {
         for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
             let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
             let waivers = blockers.iter().map(|blocker| {
+                let blocker = Some(blocker).filter(|it| target.seen.may_be_waived(&it.check))?;
                 let by = judged.waived_by(&target.plan.target, &blocker.check)?;
                 Some(UsedWaiver::new(&blocker.check, by))
             });

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf, hmac,
@@ -62,7 +63,7 @@ impl Keys {
         let seal = UnboundKey::new(&CHACHA20_POLY1305, &subkey(&root, "seal")?).map_err(|_| UnusableKey)?;
         let mac_key = |purpose| subkey(&root, purpose).map(|bytes| hmac::Key::new(hmac::HMAC_SHA256, &bytes));
         Ok(Self {
-            id: hex(&key_id.as_ref()[..4]),
+            id: HEXLOWER.encode(&key_id.as_ref()[..4]),
             record_name: mac_key("record-name")?,
             customer_ref: mac_key("customer-ref")?,
             fingerprint: mac_key("fingerprint")?,
@@ -82,32 +83,36 @@ impl Keys {
     #[must_use]
     pub fn record_name(&self, account: &str, customer: &CustomerId) -> String {
         let input = injective(&[account.as_bytes(), customer.expose().as_bytes()]);
-        format!("r-{}", hex(&hmac::sign(&self.record_name, &input).as_ref()[..20]))
+        format!("r-{}", HEXLOWER.encode(&hmac::sign(&self.record_name, &input).as_ref()[..20]))
     }
 
     /// The customer's pseudonym, `hmac:<key id>:` and 32 hex digits; the same at every account.
     #[must_use]
     pub fn customer_ref(&self, customer: &CustomerId) -> String {
         let input = injective(&[customer.expose().as_bytes()]);
-        format!("hmac:{}:{}", self.id, hex(&hmac::sign(&self.customer_ref, &input).as_ref()[..16]))
+        format!(
+            "hmac:{}:{}",
+            self.id,
+            HEXLOWER.encode(&hmac::sign(&self.customer_ref, &input).as_ref()[..16])
+        )
     }
 
     /// Keyed hash of what tells one customer from another under the same id.
     #[must_use]
     pub fn fingerprint(&self, identity: &[u8]) -> String {
-        format!("hmac:{}", hex(&hmac::sign(&self.fingerprint, identity).as_ref()[..16]))
+        format!("hmac:{}", HEXLOWER.encode(&hmac::sign(&self.fingerprint, identity).as_ref()[..16]))
     }
 
     /// Keyed hash of a credential's values.
     #[must_use]
     pub fn credential(&self, values: &[&[u8]]) -> String {
-        format!("hmac:{}", hex(&hmac::sign(&self.credential, &injective(values)).as_ref()[..16]))
+        format!("hmac:{}", HEXLOWER.encode(&hmac::sign(&self.credential, &injective(values)).as_ref()[..16]))
     }
 
     /// MAC over a record's name and canonical contents: 64 hex digits.
     #[must_use]
     pub fn mac(&self, name: &str, canonical: &[u8]) -> String {
-        hex(hmac::sign(&self.record_mac, &injective(&[name.as_bytes(), canonical])).as_ref())
+        HEXLOWER.encode(hmac::sign(&self.record_mac, &injective(&[name.as_bytes(), canonical])).as_ref())
     }
 
     /// Encrypts an id for one record and request. Its length shows in steps of 64 bytes only.
@@ -169,10 +174,6 @@ fn injective(parts: &[&[u8]]) -> Vec<u8> {
         bytes.extend(*part);
     }
     bytes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

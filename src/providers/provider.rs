@@ -240,7 +240,7 @@ impl Provider {
                     .await
                     .unwrap_or_else(|failed| failed.verdict(check.on_unavailable))
             };
-            seen.push(CheckSeen { name: check.name.clone(), verdict });
+            seen.push(CheckSeen { name: check.name.clone(), verdict, waivable: check.waivable });
         }
         seen
     }

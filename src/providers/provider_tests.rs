@@ -37,7 +37,10 @@ async fn a_customer_of_juicyway_is_looked_at_checked_and_deleted() {
     assert_eq!(sighting.identity.as_deref(), Some(br#"["cus_1","2026-01-01T00:00:00Z"]"#.as_slice()));
     assert_eq!(juicyway.control(&token(), noon()).await, Control::Good);
     let checks = juicyway.checks(&token(), &id("cus_1"), &sighting.captured, noon()).await;
-    assert_eq!(checks, [CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear }]);
+    assert_eq!(
+        checks,
+        [CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear, waivable: true }]
+    );
     assert_eq!(
         script.diary(),
         ["GET /v1/customers/cus_1", "GET /v1/customers?limit=1", "GET /v1/wallets/all?customer_id=cus_1"]
@@ -328,7 +331,10 @@ async fn a_check_is_ignored_only_where_it_may_be() {
     let profile = load(&with_check(|_| {})).unwrap();
     let ignoring = provider_in(Environment::sandbox, profile, &ignore, &script);
     let seen = ignoring.checks(&token(), &id("c1"), &Captured::nothing(), noon()).await;
-    assert_eq!(seen, [CheckSeen { name: "orders".to_owned(), verdict: CheckVerdict::Ignored }]);
+    assert_eq!(
+        seen,
+        [CheckSeen { name: "orders".to_owned(), verdict: CheckVerdict::Ignored, waivable: true }]
+    );
 
     let fixed = load(&with_check(|check| check.waivable = false)).unwrap();
     for (profile, name, wish, expected) in [

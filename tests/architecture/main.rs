@@ -41,13 +41,21 @@ const ROOMS: &[Room] = &[
     Room {
         name: "domain",
         ours: &["domain", "api"],
-        crates: Crates::Only(&["jiff", "ring", "serde_json", "thiserror"]),
+        crates: Crates::Only(&["data_encoding", "jiff", "ring", "serde_json", "thiserror"]),
         never: IMPURE,
     },
     Room {
         name: "evidence",
         ours: &["evidence", "domain", "api"],
-        crates: Crates::Only(&["base64", "jiff", "ring", "serde", "serde_json", "thiserror"]),
+        crates: Crates::Only(&[
+            "base64",
+            "data_encoding",
+            "jiff",
+            "ring",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ]),
         never: IMPURE,
     },
     Room {

@@ -131,7 +131,7 @@ async fn ends(lane: &Lane, story: &Story<'_>, cases: &[Case], approved: bool, fi
     let _operator = lane.leader().await;
     for case in cases {
         if approved {
-            agree_if_asked(story, &case.request).await;
+            story.agrees_until_it_ends("bob", &case.request).await;
         }
         let status = story.ends_in_time(&case.request).await;
         let deletes = story.judge(case).await;
@@ -150,16 +150,4 @@ async fn ends(lane: &Lane, story: &Story<'_>, cases: &[Case], approved: bool, fi
 /// Three processes died with an attempt of this request on its way: a person decides then.
 fn is_exhausted(status: &Value) -> bool {
     status["result"] == "Failed" && condition(status, "Stalled")["reason"] == "AttemptsExhausted"
-}
-
-/// Bob may have been cut off before he could agree, or what he agreed to may have been spent.
-async fn agree_if_asked(story: &Story<'_>, request: &str) {
-    let asks = |status: &Value| status["finished"] == true || status["phase"] != "AwaitingApproval";
-    for _ in 0..3 {
-        let status = story.until(request, "it was seen", |status| status["phase"].is_string()).await;
-        if asks(&status) {
-            return;
-        }
-        story.agree("bob", request).await;
-    }
 }

@@ -30,7 +30,10 @@ impl Case {
 }
 
 /// L3: after the faults stop, within the settle window, the deadline of the verification, and twice the longest back-off.
-pub const BOUND: Duration = Duration::from_secs(660);
+const BOUND: Duration = Duration::from_secs(660);
+
+/// Between two looks at a request.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Whoever takes longer is told of, and is not wrong.
 const SLOW: Duration = Duration::from_secs(60);
@@ -41,7 +44,7 @@ impl Story<'_> {
         let begun = Instant::now();
         let told = Cell::new(false);
         let status = eventually(BOUND, &format!("{request} is finished"), async || {
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::time::sleep(PAUSE).await;
             let status = self.status(request).await;
             if begun.elapsed() > SLOW && !told.replace(true) {
                 println!("slow: {}/{request} waits for {}", self.namespace.name(), status["waitingFor"]);
@@ -53,6 +56,31 @@ impl Story<'_> {
             println!("slow: {}/{request} took {:.0?}", self.namespace.name(), begun.elapsed());
         }
         status
+    }
+
+    /// Lets somebody agree whenever the request asks, until it is finished: who agreed before may have been cut off, or what was
+    /// agreed to may have been spent, or may not count any more.
+    pub async fn agrees_until_it_ends(&self, approver: &str, request: &str) {
+        let asks =
+            |status: &Value| status["phase"] == "AwaitingApproval" && status["plan"]["hash"].is_string();
+        loop {
+            let status = eventually(BOUND, &format!("{request} ends, or asks"), async || {
+                tokio::time::sleep(PAUSE).await;
+                let status = self.status(request).await;
+                if status["finished"] == true || asks(&status) { Ok(status) } else { Err(status) }
+            })
+            .await;
+            if status["finished"] == true {
+                return;
+            }
+            self.agree(approver, request).await;
+            eventually(BOUND, &format!("{request} goes on"), async || {
+                tokio::time::sleep(PAUSE).await;
+                let status = self.status(request).await;
+                if asks(&status) { Err(status) } else { Ok(()) }
+            })
+            .await;
+        }
     }
 
     /// Judges one case, whatever its request says, and gives how many DELETEs there were.

@@ -44,6 +44,22 @@ async fn a_wrong_path_prefix_never_ends_and_goes_on_when_it_is_mended() {
 }
 
 #[tokio::test]
+async fn what_a_request_that_was_deleted_has_seen_proves_nothing_to_the_next() {
+    play("absent", async |story| {
+        story.provider(Juicyway, json!({"verify": {"interval": "1s"}})).await;
+        story.request("first", Juicyway, ID).await;
+        story.reason("first", "Stalled", "CustomerNotFound").await;
+        story.delete("first").await;
+        let before = story.looks(Juicyway, ID).await;
+        story.request_with("second", Juicyway, ID, json!({"acceptAbsent": true})).await;
+        assert_eq!(story.finished("second").await["result"], "AlreadyAbsent");
+        let looks = story.looks(Juicyway, ID).await - before;
+        assert!(looks >= 2, "gone after {looks} look");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_provider_that_answers_404_to_everything_after_the_send_verifies_nothing() {
     play("all404", async |story| {
         story.strays.set(true);

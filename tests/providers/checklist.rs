@@ -25,7 +25,7 @@ async fn a_juicyway_customer_is_seen_checked_deleted_once_and_seen_to_be_gone() 
     let sighting = juicyway.look("cus_1").await;
     assert_eq!(looked(&sighting.verdict), "Present");
     assert!(sighting.identity.is_some() && sighting.created_at.is_some() && sighting.answered_at.is_some());
-    let wallets = CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear };
+    let wallets = CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear, waivable: true };
     assert_eq!(juicyway.checks("cus_1", &sighting.captured).await, [wallets]);
     let sent = juicyway.send("cus_1", &sighting.captured).await;
     assert_eq!((became(&sent.outcome).as_str(), sent.http_status), ("Accepted", Some(204)));
@@ -334,7 +334,8 @@ async fn a_revolv3_customer_is_deactivated_its_404_is_read_as_text_plain_and_its
     let sighting = revolv3.look("90017").await;
     assert_eq!(looked(&sighting.verdict), "Present");
     let checks = revolv3.checks("90017", &sighting.captured).await;
-    let clear = |name: &str| CheckSeen { name: name.to_owned(), verdict: CheckVerdict::Clear };
+    let clear =
+        |name: &str| CheckSeen { name: name.to_owned(), verdict: CheckVerdict::Clear, waivable: true };
     assert_eq!(checks, [clear("subscriptions"), clear("invoices")]);
     let sent = revolv3.send("90017", &sighting.captured).await;
     assert_eq!((became(&sent.outcome).as_str(), sent.http_status), ("Accepted", Some(200)));

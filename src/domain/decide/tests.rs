@@ -359,8 +359,17 @@ fn what_must_be_mended_first_is_named() {
 }
 
 #[test]
+fn an_id_that_the_profile_refuses_once_something_was_begun_for_it_ends_nothing() {
+    for outcome in [None, Some(unknown()), Some(Outcome::Accepted), Some(rejected(Class::Conflict))] {
+        let refused = Process::new(after(outcome.clone()))
+            .with(|process| process.seen.customer = CustomerSeen::Refused(InvalidSpec::IdPattern));
+        assert_eq!(later_on(refused, same()), "Wait ProviderUnusable", "{outcome:?}");
+    }
+}
+
+#[test]
 fn every_gate_stops_the_first_attempt_and_every_later_one() {
-    let check = |verdict| vec![CheckSeen { name: "wallets".to_owned(), verdict }];
+    let check = |verdict| vec![CheckSeen { name: "wallets".to_owned(), verdict, waivable: true }];
     let with = move |verdict: fn() -> CheckVerdict| {
         move |process: &mut Process| process.seen.checks = check(verdict())
     };

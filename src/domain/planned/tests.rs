@@ -21,7 +21,8 @@ impl Inputs {
     fn new() -> Self {
         let process = Process::new(crate::domain::Facts::None);
         let mut seen = process.seen;
-        seen.checks = vec![CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear }];
+        seen.checks =
+            vec![CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear, waivable: true }];
         Self {
             plan: process.plan,
             provider: process.provider,
@@ -223,7 +224,7 @@ fn a_plan_names_what_an_approver_should_know_besides() {
 
 #[test]
 fn what_stands_in_the_way_is_named_check_by_check() {
-    let check = |name: &str, verdict| CheckSeen { name: name.to_owned(), verdict };
+    let check = |name: &str, verdict| CheckSeen { name: name.to_owned(), verdict, waivable: true };
     let inputs = Inputs::with(|inputs| {
         inputs.seen.checks = vec![
             check("wallets", CheckVerdict::Blocks),

@@ -140,7 +140,7 @@ fn the_permit_ends_with_the_send_deadline_and_two_seconds_before_the_lease() {
 fn waived(approvals: ApprovalsSeen, policies: PolicyState) -> Result<(), Failure> {
     let (order, mut process) = ordered();
     let verdict = CheckVerdict::Blocks;
-    process.seen.checks = vec![CheckSeen { name: "wallets".to_owned(), verdict }];
+    process.seen.checks = vec![CheckSeen { name: "wallets".to_owned(), verdict, waivable: true }];
     process.seen.whole = std::sync::Arc::new(Whole {
         approvals,
         policies,

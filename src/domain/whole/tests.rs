@@ -135,7 +135,8 @@ fn approval(hash: &str, grant: Grant) -> Approval {
 }
 
 fn blocked(process: &mut Process) {
-    process.seen.checks = vec![CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Blocks }];
+    process.seen.checks =
+        vec![CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Blocks, waivable: true }];
 }
 
 fn done(process: &mut Process) {
@@ -390,6 +391,9 @@ fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
     let Some((_, Effect::Delete(order))) = decisions.effect() else { panic!("{decisions:?}") };
     let waivers: Vec<_> = order.waivers.iter().map(|waiver| (&*waiver.check, &*waiver.approver)).collect();
     assert_eq!(waivers, [("wallets", "bob")]);
+    // The profile is asked at every pass: what it does not let anybody pass over stands in the way of everybody.
+    let mut fixed = request.change("a", |a| a.seen.checks[0].waivable = false);
+    assert_eq!(fixed.briefly(2), ["Stop Checks"]);
 }
 
 #[test]

@@ -49,6 +49,8 @@ struct State {
     in_flight: u32,
     paused_until: Option<Instant>,
     own_pauses: u32,
+    /// When the last of them began.
+    refused_at: Option<Instant>,
     breaker: Breaker,
 }
 
@@ -80,6 +82,7 @@ impl Limiter {
             in_flight: 0,
             paused_until: None,
             own_pauses: 0,
+            refused_at: None,
             breaker: Breaker::closed(),
         };
         state.tokens = state.burst;
@@ -153,7 +156,7 @@ impl Limiter {
 
     /// What a request heard that took no slot here, or what only the profile's rules could see.
     pub fn report(&self, credential_version: &str, heard: Heard) {
-        self.report_for(Admission::Normal, credential_version, heard);
+        self.report_for(Admission::Normal, None, credential_version, heard);
     }
 
     /// One more token, if there is one now: for the repetition of a read.
@@ -171,8 +174,17 @@ impl Limiter {
         state.tokens = (state.tokens + f64::from(unspent)).min(state.burst);
     }
 
-    pub(super) fn report_for(&self, admission: Admission, credential_version: &str, heard: Heard) {
-        self.state().report(admission, credential_version, heard);
+    /// `left_at`: when it was let out; `None` where it took no slot.
+    pub(super) fn report_for(
+        &self,
+        admission: Admission,
+        left_at: Option<Instant>,
+        credential_version: &str,
+        heard: Heard,
+    ) {
+        let mut state = self.state();
+        state.breaker.report(admission, credential_version, &heard, Instant::now());
+        state.learn(heard, left_at);
     }
 
     /// Frees a slot in flight; an admission that was never reported on counts as abandoned.
@@ -288,19 +300,31 @@ impl State {
         self.paused_until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn report(&mut self, admission: Admission, credential_version: &str, heard: Heard) {
-        self.breaker.report(admission, credential_version, &heard, Instant::now());
+    /// Whether it says anything beyond the last refusal: requests that left together are refused together, and who left before is
+    /// no sign that the provider is itself again.
+    fn is_later(&self, left_at: Option<Instant>) -> bool {
+        match (self.refused_at, left_at) {
+            (None, _) => true,
+            (Some(refused_at), Some(left_at)) => refused_at < left_at,
+            (Some(_), None) => !self.is_paused(),
+        }
+    }
+
+    fn learn(&mut self, heard: Heard, left_at: Option<Instant>) {
         match heard {
             Heard::RateLimited(Some(wish)) => self.pause(wish),
-            // Requests that left together are refused together: that is one refusal, and not a provider that goes on refusing.
-            Heard::RateLimited(None) if self.is_paused() => (),
-            Heard::RateLimited(None) => {
+            Heard::RateLimited(None) if self.is_later(left_at) => {
                 let longest = FIRST_OWN_PAUSE.saturating_mul(1 << self.own_pauses.min(16));
                 self.own_pauses = self.own_pauses.saturating_add(1);
+                self.refused_at = Some(Instant::now());
                 self.pause(jittered(longest.min(LONGEST_OWN_PAUSE)));
             }
-            Heard::Answered => self.own_pauses = 0,
-            Heard::AuthRefused | Heard::Trouble | Heard::Nothing => (),
+            Heard::Answered if self.is_later(left_at) => self.own_pauses = 0,
+            Heard::RateLimited(None)
+            | Heard::Answered
+            | Heard::AuthRefused
+            | Heard::Trouble
+            | Heard::Nothing => (),
         }
     }
 }

@@ -231,16 +231,41 @@ async fn a_provider_that_does_not_say_how_long_is_left_alone_longer_each_time() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_of_requests_that_left_together_are_one_refusal() {
+async fn refusals_of_requests_that_left_together_are_one_refusal_however_late_they_come() {
     let limiter = Limiter::new(limits(60_000, 1000, 10));
     for longest in [2.0, 4.0] {
         let mut together = Vec::new();
         for _ in 0..8 {
             together.push(limiter.slot(V1, PATIENT).await.unwrap());
         }
+        let slow = together.pop().unwrap();
         together.into_iter().for_each(|slot| slot.report(Heard::RateLimited(None)));
         let pause = limiter.paused_for().unwrap().as_secs_f64();
         assert!((longest / 2.0..=longest).contains(&pause), "{pause} {longest}");
+        advance(seconds(longest)).await;
+        slow.report(Heard::RateLimited(None));
+        assert_eq!(limiter.paused_for(), None, "it left before the pause");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_what_left_before_a_refusal_does_not_shorten_the_next_pause() {
+    let limiter = Limiter::new(limits(60_000, 1000, 10));
+    let early = limiter.slot(V1, PATIENT).await.unwrap();
+    heard(&limiter, V1, Heard::RateLimited(None)).await;
+    early.report(Heard::Answered);
+    heard(&limiter, V1, Heard::RateLimited(None)).await;
+    assert!(limiter.paused_for().unwrap() >= seconds(2.0), "the second in a row");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_rules_of_a_profile_know_as_a_refusal_counts_once_for_each_pause() {
+    let limiter = Limiter::new(limits(60_000, 1000, 10));
+    for longest in [2.0, 4.0] {
+        (0..8).for_each(|_| limiter.report("", Heard::RateLimited(None)));
+        let pause = limiter.paused_for().unwrap().as_secs_f64();
+        assert!((longest / 2.0..=longest).contains(&pause), "{pause} {longest}");
+        advance(seconds(longest)).await;
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{breaker::Admission, heard::Heard, limits::Limiter};
 
 /// A slot in flight, given back when it is dropped.
@@ -9,6 +11,7 @@ use super::{breaker::Admission, heard::Heard, limits::Limiter};
 struct Taken {
     limiter: Arc<Limiter>,
     credential_version: String,
+    since: Instant,
     /// `None` once it is told what was heard.
     admission: Option<Admission>,
 }
@@ -18,13 +21,14 @@ impl Taken {
         Self {
             limiter: limiter.clone(),
             credential_version: credential_version.to_owned(),
+            since: Instant::now(),
             admission: Some(admission),
         }
     }
 
     fn report(&mut self, heard: Heard) {
         let admission = self.admission.take().unwrap_or(Admission::Normal);
-        self.limiter.report_for(admission, &self.credential_version, heard);
+        self.limiter.report_for(admission, Some(self.since), &self.credential_version, heard);
     }
 }
 

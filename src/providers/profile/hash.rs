@@ -1,5 +1,6 @@
 //! The profile hash: two profiles that mean the same have the same one, and an approver agrees to it.
 
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
@@ -9,9 +10,7 @@ use crate::{api, providers::profile::operations::defaults};
 pub(super) fn hash(source: &api::Profile) -> String {
     let mut text = String::new();
     write_canonical(&hashed(source), &mut text);
-    let hex: String =
-        digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn hashed(source: &api::Profile) -> Value {

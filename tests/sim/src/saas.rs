@@ -194,7 +194,7 @@ impl Saas {
         } else {
             CheckVerdict::Clear
         };
-        vec![CheckSeen { name: "wallets".to_owned(), verdict }]
+        vec![CheckSeen { name: "wallets".to_owned(), verdict, waivable: true }]
     }
 
     /// What whoever sent a deletion learns of it.

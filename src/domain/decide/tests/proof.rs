@@ -100,6 +100,22 @@ fn gone_is_believed_after_as_many_looks_in_a_row_as_the_provider_object_asks_for
 }
 
 #[test]
+fn looks_that_are_hours_apart_are_no_row() {
+    const HOURS: u64 = 3600;
+    let mut provider = hard();
+    provider.confirmations = 2;
+    let mut process = Process::new(after(Some(Outcome::Accepted))).at(provider);
+    process.turn(0, same());
+    for (seconds, expected) in [
+        (100, "Wait Confirming"),
+        (100 + 2 * HOURS + 1, "Wait Confirming"), // nobody looked for so long: the row begins again
+        (100 + 4 * HOURS + 1, "Close Erased/Absent"),
+    ] {
+        assert_eq!(brief(&process.turn(seconds, Look::Absent)), expected, "at {seconds}");
+    }
+}
+
+#[test]
 fn looks_from_before_an_attempt_do_not_confirm_it() {
     let mut provider = hard();
     provider.confirmations = 2;

@@ -78,7 +78,7 @@ pub fn look(seen: &mut Observation, shown: Seen, place: Place) {
 
 pub fn checks(blocked: bool) -> Vec<CheckSeen> {
     let verdict = if blocked { CheckVerdict::Blocks } else { CheckVerdict::Clear };
-    vec![CheckSeen { name: "no-open-invoices".to_owned(), verdict }]
+    vec![CheckSeen { name: "no-open-invoices".to_owned(), verdict, waivable: true }]
 }
 
 /// A hold for each target: the first names the customer, the second the provider object.
