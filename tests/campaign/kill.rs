@@ -31,7 +31,7 @@ const DEATHS: u64 = 10;
 const AT_RANDOM: u64 = 9;
 
 /// Control planes of a long campaign: chains wait more than they work.
-const LANES: usize = 6;
+const LANES: usize = 5;
 
 /// Longer than an offboarding takes to come to any failpoint.
 const ALIVE_AT_MOST: Duration = Duration::from_secs(15);

@@ -217,11 +217,15 @@ impl<'a> Story<'a> {
         } else {
             body.to_string().into()
         };
-        let request = Request::builder().method(method).uri(path).header("content-type", content).body(body);
-        match self.client.request::<Value>(request.unwrap()).await {
-            Ok(value) => Ok(value),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Err(StatusCode::NOT_FOUND),
-            Err(error) => panic!("{path}: {error}"),
+        loop {
+            let request = Request::builder().method(&method).uri(path).header("content-type", content);
+            match self.client.request::<Value>(request.body(body.clone()).unwrap()).await {
+                Ok(value) => return Ok(value),
+                Err(kube::Error::Api(status)) if status.is_not_found() => return Err(StatusCode::NOT_FOUND),
+                // "storage is (re)initializing", for a moment after an API server has started: it says to come again.
+                Err(kube::Error::Api(status)) if status.code == 429 => tokio::time::sleep(PAUSE).await,
+                Err(error) => panic!("{path}: {error}"),
+            }
         }
     }
 
