@@ -340,7 +340,10 @@ impl<'a> Play<'a> {
             "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingRecord", "metadata": {"name": "of-nobody"},
             "spec": {
                 "request": {"namespace": "a", "name": "a", "uid": "a", "target": "a", "mode": "Hard"},
-                "provider": {"kind": "OffboardingProvider", "namespace": "a", "name": "a"},
+                "provider": {
+                    "kind": "OffboardingProvider", "namespace": "a", "name": "a", "uid": "a",
+                    "baseUrl": "https://a.example", "environment": "sandbox",
+                },
             },
         });
         match self.story.ask_as("grace", Method::POST, path, &record).await {
