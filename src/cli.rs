@@ -13,6 +13,7 @@ use crate::{
     admin,
     api::{self, Span},
     controller::{self, Clients, LeaseTiming, LeaseTimingProblem, Settings, Timing},
+    kubeconfig,
     providers::http::{Cidr, Egress},
     telemetry::{self, LogFormat},
 };
@@ -82,7 +83,7 @@ enum StartProblem {
     Lease(#[from] LeaseTimingProblem),
     #[error("no cluster: set KUBECONFIG, or run in a pod with a service account ({0})")]
     NoCluster(String),
-    #[error("refusing an unverified API server connection (`insecure-skip-tls-verify`)")]
+    #[error("refusing an unverified API server connection (`insecure-skip-tls-verify`) or plain http")]
     Unverified,
     #[error("--admin-address {address}: cannot be bound ({why})")]
     AdminAddress { address: SocketAddr, why: std::io::Error },
@@ -187,8 +188,7 @@ async fn clients() -> Result<Clients, StartProblem> {
             .map_err(|error| no_cluster(&error))?,
         None => Config::incluster().map_err(|error| no_cluster(&error))?,
     };
-    let host = config.cluster_url.host().unwrap_or_default();
-    if config.accept_invalid_certs && !["127.0.0.1", "localhost", "[::1]"].contains(&host) {
+    if !kubeconfig::is_verified(&config) {
         return Err(StartProblem::Unverified);
     }
     config.proxy_url = None;

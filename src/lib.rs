@@ -16,6 +16,7 @@ pub mod controller;
 pub mod domain;
 pub mod evidence;
 pub mod failpoint;
+pub mod kubeconfig;
 pub mod metrics;
 pub mod plugin;
 pub mod providers;

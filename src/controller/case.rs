@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use tokio::sync::oneshot;
 
 use super::{
     connection::Connection,
     context::Context,
     error::Error,
+    person::Person,
     provider_kinds::{ProviderKey, ProviderObject},
     secrets::{self, SecretProblem},
 };
@@ -78,9 +80,12 @@ pub struct Case {
     pub customer: Option<CustomerId>,
     pub customer_seen: CustomerSeen,
     pub customer_ref: Option<String>,
+    pub person: Person,
     pub record_name: Option<String>,
     pub stored: Stored,
     pub unsaved: Option<Unsaved>,
+    /// Told once the outcome stands in the record; dropped without that, the task that sent writes it down.
+    pub stands: Option<oneshot::Sender<()>>,
     pub in_use: Option<InUse>,
     pub captured: Captured,
     pub memory: Memory,
@@ -127,6 +132,7 @@ impl Case {
             request_uid: uid.clone(),
             wish: crate::domain::Wish::Withdrawn,
             customer: CustomerSource::Sealed,
+            person: None,
             target,
             // For the sentence alone: what is looked for, the record says.
             provider_kind: object.spec.provider.kind.parse().unwrap_or_default(),
@@ -155,9 +161,11 @@ impl Case {
             customer: None,
             customer_seen: CustomerSeen::NotAsked,
             customer_ref: None,
+            person: Person::TheCustomer,
             record_name: None,
             stored: Stored::NotRead,
             unsaved: None,
+            stands: None,
             in_use: None,
             captured: Captured::nothing(),
             memory: Memory::default(),
@@ -225,6 +233,12 @@ impl Case {
         self.memory = ctx.records.memory(name);
     }
 
+    /// The outcome is written down; who sent has done so already where it does not listen any more.
+    pub fn outcome_stands(&mut self) {
+        self.unsaved = None;
+        let _ = self.stands.take().map(|stands| stands.send(()));
+    }
+
     /// Reads the record again: somebody else wrote it, or nobody knows.
     pub async fn read_again(&mut self, ctx: &Context) {
         if let Some(name) = self.record_name.clone() {
@@ -245,6 +259,7 @@ impl Case {
             Some(object) => self.take_provider(ctx, &object).await,
             None => self.provider = ProviderSeen::NotFound,
         }
+        self.person = Person::of(ctx, &self.plan, &self.origin.namespace, self.keys.as_deref()).await;
         let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
         self.customer_seen = self.find_customer(ctx, &keys, &connection).await;
         if let (CustomerSeen::Known { reference }, Some(customer)) = (&self.customer_seen, &self.customer) {

@@ -80,7 +80,7 @@ impl Cases {
         for case in &mut self.each {
             case.whole = whole.clone();
             let ProviderSeen::Found(provider) = &case.provider else { continue };
-            case.hold = holds.on(case.customer_ref.as_deref(), &provider.object_name(), now);
+            case.hold = case.person.held(&holds, case.customer_ref.as_deref(), &provider.object_name(), now);
             let place = place(self.created_at, case);
             case.budget = ctx.budgets.seen(&provider.account, provider.budget, &place, now).await;
         }

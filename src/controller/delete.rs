@@ -20,6 +20,7 @@ use super::{
     context::Shared,
     error::Error,
     perform::{Performed, later},
+    person::Person,
     reread::Permitted,
 };
 use crate::{
@@ -52,6 +53,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Pause between two tries to write an outcome down.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// An outcome stands in the record within this long, whatever the pass is at. Source: design.md 4.2 step 6.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+
 /// Everything that the task needs, taken out of the case.
 pub(super) struct Errand {
     pub(super) ctx: Shared,
@@ -63,6 +67,7 @@ pub(super) struct Errand {
     pub(super) in_use: InUse,
     pub(super) customer: CustomerId,
     pub(super) customer_ref: String,
+    pub(super) person: Person,
     pub(super) request: RecordRequest,
     pub(super) provider: RecordProvider,
     pub(super) record_name: String,
@@ -85,8 +90,8 @@ enum Came {
     Refused,
     /// Somebody else wrote, or nobody knows whether we did: the record says.
     LockLost,
-    /// The intent stands in this record, and this is what became of it.
-    Told(Box<OffboardingRecord>, Box<Unsaved>),
+    /// The intent stands in this record, and this is what became of it. Whoever writes it down says so.
+    Told(Box<OffboardingRecord>, Box<Unsaved>, oneshot::Sender<()>),
     /// The same, and it is written down already.
     Written(Box<OffboardingRecord>),
 }
@@ -116,9 +121,10 @@ pub async fn delete(
         Came::Refused => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
         Came::LockLost => case.read_again(ctx).await,
         Came::Written(record) => case.stored = Stored::Read(record),
-        Came::Told(record, unsaved) => {
+        Came::Told(record, unsaved, stands) => {
             case.stored = Stored::Read(record);
             case.unsaved = Some(*unsaved);
+            case.stands = Some(stands);
         }
     }
     Ok(Performed::Done)
@@ -135,6 +141,7 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
         in_use: case.in_use.clone()?,
         customer: case.customer.clone()?,
         customer_ref: case.customer_ref.clone()?,
+        person: case.person.clone(),
         request: case.record_request()?,
         provider: case.record_provider()?,
         record_name: case.record_name.clone()?,
@@ -154,28 +161,27 @@ impl Errand {
             Err(failure) => Came::NotNow(failure),
             Ok(reservation) => self.with_a_turn(reservation).await,
         };
-        if let Came::Told(record, unsaved) = came {
-            let at_once = matches!(unsaved.sent.outcome, Outcome::Unknown(_));
-            match (at_once, tell.is_closed()) {
-                (false, false) => self.hand_back(tell, record, unsaved).await,
-                _ => {
-                    let record = self.write_down(*record, &unsaved).await;
-                    let _ = tell.send(Came::Written(Box::new(record)));
-                }
+        match came {
+            Came::Told(record, unsaved, _) if matches!(unsaved.sent.outcome, Outcome::Unknown(_)) => {
+                let record = self.write_down(*record, &unsaved).await;
+                let _ = tell.send(Came::Written(Box::new(record)));
             }
-        } else {
-            let _ = tell.send(came);
+            Came::Told(record, unsaved, _) => self.hand_over(tell, record, unsaved).await,
+            came => drop(tell.send(came)),
         }
     }
 
-    /// Where nobody listens any more, it is written down here.
-    async fn hand_back(
+    /// The pass may write it down together with the end. Where nobody listens any more, or it does not stand soon, it is done here:
+    /// an outcome that is forgotten would be taken for a call that nobody knows about.
+    async fn hand_over(
         &self,
         tell: oneshot::Sender<Came>,
         record: Box<OffboardingRecord>,
         unsaved: Box<Unsaved>,
     ) {
-        if let Err(Came::Told(record, unsaved)) = tell.send(Came::Told(record, unsaved)) {
+        let (stands, stood) = oneshot::channel();
+        let told = tell.send(Came::Told(record.clone(), unsaved.clone(), stands)).is_ok();
+        if !told || !matches!(tokio::time::timeout(WRITTEN_WITHIN, stood).await, Ok(Ok(()))) {
             self.write_down(*record, &unsaved).await;
         }
     }
@@ -188,7 +194,7 @@ impl Errand {
 
     async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
         // Here, because the turn may have been waited for.
-        if !self.ctx.leadership.outlasts_a_send() {
+        if !self.ctx.leadership.outlasts_a_send() || self.ctx.stopping.is_cancelled() {
             return Came::LeaseLost;
         }
         let begun = Instant::now();
@@ -212,7 +218,8 @@ impl Errand {
             self.gives_back(&attempt_id);
         }
         self.tell_the_log(&sent);
-        Came::Told(Box::new(record), Box::new(Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() }))
+        let unsaved = Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() };
+        Came::Told(Box::new(record), Box::new(unsaved), oneshot::channel().0)
     }
 
     /// Takes a slot of the account's budget; where none is left, what is waited for.
@@ -379,8 +386,16 @@ impl Errand {
                 }
             }
             tokio::time::sleep(AGAIN).await;
-            if let Ok(Some(found)) = self.ctx.records.read(&self.record_name).await {
-                record = found;
+            match self.ctx.records.read(&self.record_name).await {
+                Ok(Some(found)) => record = found,
+                Ok(None) => {
+                    tracing::error!(
+                        record = self.record_name,
+                        "the record was removed while a deletion was under way; its outcome stands in this log only"
+                    );
+                    return record;
+                }
+                Err(_) => {}
             }
         }
     }

@@ -65,8 +65,14 @@ const UNANSWERED: Duration = Duration::from_secs(30);
 /// Within this a change of a Secret that is waited for is noticed.
 const A_SECRET: Duration = Duration::from_secs(30);
 
-/// A status that moved under us: look again soon.
+/// Something is to be done.
 const SOON: Duration = Duration::from_millis(200);
+
+/// A status that moved under us is looked at again after 200 ms, doubling up to this.
+const LONGEST_CONFLICT: Duration = Duration::from_secs(30);
+
+/// What ends by the uptime is told by the wall clock: where that has jumped ahead, it is looked at once in this time.
+const BY_UPTIME: Duration = Duration::from_secs(1);
 
 /// How often each object failed in a row; kube tells the error policy no count.
 #[derive(Default)]
@@ -90,7 +96,8 @@ impl Backoff {
     pub fn after(&self, object: &str, error: &Error) -> Duration {
         let backoff = self.failed(object);
         match error {
-            Error::SaveStatus(ApiError::Conflict) => SOON,
+            // A watch that is silent shows the old object again and again.
+            Error::SaveStatus(ApiError::Conflict) => (backoff / 5).min(LONGEST_CONFLICT),
             Error::SaveStatus(ApiError::NotFound) => LONGEST_WAIT,
             Error::Panicked
             | Error::SaveStatus(ApiError::Invalid)
@@ -120,15 +127,15 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         Next::Finished(_) => return None,
         Next::Do(_) => SOON,
         Next::Wait(waiting) => match waiting {
-            Waiting::Settling { until }
-            | Waiting::Lag { until }
-            | Waiting::CoolingOff { until }
+            Waiting::Settling { until } | Waiting::Lag { until } => by_uptime(*until, now),
+            Waiting::CoolingOff { until }
             | Waiting::NotBefore { until }
             | Waiting::Held { until: Some(until), .. }
             | Waiting::Budget { until: Some(until), .. } => left(*until, now),
-            Waiting::Retry { at, .. } | Waiting::SecondLook { at } => left(*at, now),
+            Waiting::Retry { at, .. } => left(*at, now),
+            Waiting::SecondLook { at } => by_uptime(*at, now),
             Waiting::Confirming { .. } => intervals.verify,
-            Waiting::StillThere { until } => intervals.verify.min(left(*until, now)),
+            Waiting::StillThere { until } => intervals.verify.min(by_uptime(*until, now)),
             Waiting::Provider(failure) | Waiting::Control(failure) => match failure.class {
                 Class::RateLimited => failure.retry_after.unwrap_or(backoff),
                 Class::Auth => SLOWLY,
@@ -175,6 +182,10 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
     Some(wait.min(LONGEST_WAIT))
 }
 
+fn by_uptime(until: Timestamp, now: Timestamp) -> Duration {
+    if until <= now { BY_UPTIME } else { left(until, now) }
+}
+
 fn is_unanswered(blocker: &Blocker) -> bool {
     blocker.reason == Reason::CheckFailed.as_str()
 }
@@ -208,7 +219,7 @@ mod tests {
             (Next::Wait(Waiting::AuthRefused { until: after(600) }), Some(30)),
             (Next::Wait(Waiting::AuthRefused { until: after(20) }), Some(20)),
             (Next::Wait(Waiting::ProviderUnusable(crate::api::ProviderReason::SecretUnavailable)), Some(30)),
-            (Next::Wait(Waiting::Lag { until: now }), Some(0)),
+            (Next::Wait(Waiting::Lag { until: now }), Some(1)), // the uptime decides: the wall clock has jumped
             (Next::Wait(Waiting::StillThere { until: after(3) }), Some(3)),
             (Next::Wait(Waiting::StillThere { until: after(300) }), Some(10)),
             (Next::Wait(Waiting::Provider(failed(Class::Transient, None))), Some(7)),
@@ -258,7 +269,15 @@ mod tests {
             (Error::SaveStatus(ApiError::Invalid), 300_000),
             (Error::Panicked, 300_000),
         ] {
-            assert_eq!(backoff.after("x", &error).as_millis(), millis, "{error}");
+            assert_eq!(Backoff::default().after("x", &error).as_millis(), millis, "{error}");
         }
+        let conflict = Error::SaveStatus(ApiError::Conflict);
+        let waits: Vec<u128> = (0..12).map(|_| backoff.after("x", &conflict).as_millis()).collect();
+        assert_eq!(
+            waits[..4],
+            [200, 400, 800, 1_600],
+            "a watch that is silent shows the old object again and again"
+        );
+        assert_eq!(waits[11], 30_000);
     }
 }

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use futures::future::join_all;
 use kube::{ResourceExt as _, runtime::watcher::Event};
 
 use super::{
@@ -12,18 +13,27 @@ use super::{
     secrets::{self, SecretProblem},
 };
 use crate::{
-    api::{CustomerHold, HeldCustomer},
+    api::{CustomerHold, HeldCustomer, HeldProvider},
     domain::{Held, Hold, HoldsSeen, ProviderName},
     evidence::Keys,
 };
 
+/// So many Secrets are read at once: a hold may name 500 customers.
+const AT_ONCE: usize = 32;
+
 /// The holds, as the watch shows them.
 #[derive(Default)]
-pub struct Holds(Mutex<Known>);
+pub struct Holds {
+    known: Mutex<Known>,
+    /// One at a time finds out whom they name: an older answer must not replace a newer one.
+    resolving: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct Known {
     /// Set once the watch has shown what there is.
+    listed: bool,
+    /// Set once it is known whom that names.
     filled: bool,
     objects: HashMap<String, CustomerHold>,
     /// What a watch that begins again has shown so far.
@@ -55,6 +65,7 @@ impl Holds {
             Event::InitDone => {
                 let again = std::mem::take(&mut known.again);
                 known.objects = again;
+                known.listed = true;
                 true
             }
             Event::Apply(object) => {
@@ -68,9 +79,16 @@ impl Holds {
         }
     }
 
-    /// Finds out whom the holds name, again: a Secret may be there by now.
+    /// Finds out whom the holds name, again: a Secret may be there by now. Before the watch has shown them nobody knows.
     pub async fn resolve(&self, api: &ApiServer, operator_namespace: &str, keys: Option<&Keys>) {
-        let objects: Vec<CustomerHold> = self.known().objects.values().cloned().collect();
+        let _alone = self.resolving.lock().await;
+        let objects: Vec<CustomerHold> = {
+            let known = self.known();
+            if !known.listed {
+                return;
+            }
+            known.objects.values().cloned().collect()
+        };
         let mut seen = Vec::with_capacity(objects.len());
         for object in &objects {
             seen.push(hold_of(api, operator_namespace, keys, object).await);
@@ -81,18 +99,37 @@ impl Holds {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// All holds now, in one list.
-pub async fn live(api: &ApiServer, operator_namespace: &str, keys: &Keys) -> HoldsSeen {
+/// The holds that may be about a provider object now, in one list. Whom the others name is not asked: there is a second for all reads.
+pub async fn live(
+    api: &ApiServer,
+    operator_namespace: &str,
+    keys: &Keys,
+    provider: &ProviderName,
+) -> HoldsSeen {
     let Ok(objects) = api.list_all::<CustomerHold>().await else { return HoldsSeen::Unread };
     let mut seen = Vec::with_capacity(objects.len());
-    for object in &objects {
+    for object in objects.iter().filter(|object| may_be_about(object, provider)) {
         seen.push(hold_of(api, operator_namespace, Some(keys), object).await);
     }
     HoldsSeen::Seen(seen)
+}
+
+fn may_be_about(object: &CustomerHold, provider: &ProviderName) -> bool {
+    let here = providers_of(object);
+    here.is_empty() || here.contains(provider)
+}
+
+fn providers_of(object: &CustomerHold) -> Vec<ProviderName> {
+    let name_of = |provider: &HeldProvider| ProviderName {
+        kind: provider.kind,
+        namespace: provider.namespace.clone().unwrap_or_default(),
+        name: provider.name.clone(),
+    };
+    object.spec.providers.iter().map(name_of).collect()
 }
 
 async fn hold_of(
@@ -106,8 +143,10 @@ async fn hold_of(
         Held::Everybody
     } else {
         let mut refs = Vec::with_capacity(spec.customers.len());
-        for customer in &spec.customers {
-            refs.push(pseudonym(api, operator_namespace, keys, customer).await);
+        for some in spec.customers.chunks(AT_ONCE) {
+            let asked: Vec<_> =
+                some.iter().map(|customer| pseudonym(api, operator_namespace, keys, customer)).collect();
+            refs.extend(join_all(asked).await);
         }
         Held::Customers(refs)
     };
@@ -115,15 +154,7 @@ async fn hold_of(
         name: object.name_any(),
         kind: spec.kind,
         whom,
-        providers: spec
-            .providers
-            .iter()
-            .map(|provider| ProviderName {
-                kind: provider.kind,
-                namespace: provider.namespace.clone().unwrap_or_default(),
-                name: provider.name.clone(),
-            })
-            .collect(),
+        providers: providers_of(object),
         expires_at: spec.expires_at,
     }
 }

@@ -18,6 +18,7 @@ mod observe;
 mod orphan;
 mod people;
 mod perform;
+mod person;
 pub mod policies;
 mod provider_kinds;
 mod provider_object;

@@ -53,7 +53,7 @@ async fn save_outcome(ctx: &Shared, case: &mut Case) -> Result<Performed, Error>
         None => true,
     };
     if settled {
-        case.unsaved = None;
+        case.outcome_stands();
     }
     failpoint!("outcome.put.after");
     Ok(Performed::Done)
@@ -91,7 +91,7 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
     let closed = write(ctx, case, record::closed(&begun, ending, &retains, (ctx.clock)())).await?;
     failpoint!("close.put.after");
     if closed {
-        case.unsaved = None;
+        case.outcome_stands();
     }
     Ok(Performed::Done)
 }

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     api::CustomerOffboarding,
     domain::{
-        Blocked, Decisions, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all, next_change,
-        refused,
+        Blocked, Decisions, Effect, Facts, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all,
+        next_change, refused,
     },
     failpoint,
 };
@@ -119,7 +119,8 @@ pub fn next_pass(
 ) -> Action {
     if let Next::Finished(_) = &decisions.next {
         for case in &cases.each {
-            if let Some(name) = &case.record_name {
+            // Of a duplicate: what was seen is of use to the request that owns the record.
+            if let Some(name) = case.record_name.as_ref().filter(|_| case.facts() != Facts::Theirs) {
                 ctx.records.forget(&case.origin.uid, &case.plan.target, name);
             }
         }

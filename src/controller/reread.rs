@@ -10,7 +10,7 @@ use super::{
     provider_kinds::ProviderKey, secrets,
 };
 use crate::{
-    api::{CustomerOffboarding, RecordRequest},
+    api::CustomerOffboarding,
     domain::{
         ApprovalsSeen, BudgetSeen, CustomerSeen, CustomerSource, Failure, Live, Observation, Plan,
         PolicyState, ProviderSeen, Whole, nothing_changed,
@@ -38,18 +38,18 @@ impl Errand {
         failpoint!("relook.after");
         let look = look_of(&self.keys, &sighting);
         let read_at = Instant::now();
+        let provider_name = self.connection.facts.object_name();
         let ((plan, author), (provider, credential), customer, consent, budget, holds) = futures::join!(
             self.request_now(),
             self.provider_now(),
             self.customer_now(),
             self.consent_now(),
             self.budget_now(),
-            holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys),
+            holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys, &provider_name),
         );
         failpoint!("reread.after");
         let now = (self.ctx.clock)();
         let (approvals, policies) = consent;
-        let provider_name = self.connection.facts.object_name();
         let seen = Observation {
             key_is_good: true,
             provider,
@@ -59,7 +59,7 @@ impl Errand {
             created_long_ago: false,
             control: None,
             checks: self.checks.clone(),
-            hold: holds.on(Some(&self.customer_ref), &provider_name, now),
+            hold: self.person.held(&holds, Some(&self.customer_ref), &provider_name, now),
             budget,
             whole: Arc::new(Whole {
                 approvals,
@@ -93,16 +93,14 @@ impl Errand {
         (plans.into_iter().find(|plan| plan.target == self.plan.target), cases::author(&found))
     }
 
-    /// What people say now, and whether the policies prove it; asked only where somebody must agree, or passed over a blocker.
+    /// What people say now: whoever need not be asked may still have said no. And whether the policies prove it; they are asked
+    /// only where somebody must agree, or passed over a blocker.
     async fn consent_now(&self) -> (ApprovalsSeen, PolicyState) {
+        let approvals = consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid);
         if self.order.demands.required == 0 && self.order.waivers.is_empty() {
-            let RecordRequest { namespace, uid, .. } = &self.request;
-            return (self.ctx.consents.about(namespace, uid), self.ctx.policies());
+            return (approvals.await, self.ctx.policies());
         }
-        let (approvals, policies) = futures::join!(
-            consents::live(&self.ctx.api, &self.request.namespace, &self.request.uid),
-            policies::live(&self.ctx.api),
-        );
+        let (approvals, policies) = futures::join!(approvals, policies::live(&self.ctx.api));
         self.ctx.learn_policies(policies.clone());
         (approvals, policies)
     }

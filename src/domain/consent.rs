@@ -191,9 +191,8 @@ impl Judged<'_> {
     /// Whether enough people agreed to this plan.
     #[must_use]
     pub fn consent(&self) -> Consent {
-        let ApprovalsSeen::Seen(approvals) = self.approvals else {
-            return if self.demands.required == 0 { Consent::NotRequired } else { Consent::Unread };
-        };
+        // Where nobody has to agree somebody may still have said no.
+        let ApprovalsSeen::Seen(approvals) = self.approvals else { return Consent::Unread };
         if approvals.iter().any(|approval| approval.says == Says::Deny) {
             return Consent::Denied;
         }

@@ -173,7 +173,9 @@ fn by_the_attempt(
             let until = attempt.next_try(record.rejections(), provider.recheck_interval);
             let mended = failure.class == Class::Auth
                 && seen.credential.as_ref().is_some_and(|credential| *credential != attempt.credential);
-            if now.wall >= until || mended {
+            // No further attempt is to come: nothing is waited for.
+            let was_the_last = record.may_have_left() >= MOST_ATTEMPTS;
+            if now.wall >= until || mended || was_the_last {
                 return None;
             }
             Some(match failure.class {
@@ -346,6 +348,10 @@ impl Looked<'_> {
         let earlier = record.earlier.as_ref();
         match self.compare(attempt, look) {
             Compared::Another => self.unplanned(Next::Stop(Blocked::PlanChanged)),
+            // Who was there at one address is not gone because another one does not know them.
+            Compared::Gone if elsewhere(attempt, self.provider).is_some() => {
+                self.unplanned(Next::Stop(Blocked::AccountChanged))
+            }
             Compared::Same if record.may_have_left() >= MOST_ATTEMPTS => {
                 self.unplanned(Next::Do(Effect::Close(Ending::failed(Reason::AttemptsExhausted))))
             }

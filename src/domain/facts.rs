@@ -154,6 +154,9 @@ pub const MOST_ATTEMPTS: usize = 3;
 /// The credential was refused: the next try of the same credential comes after this long.
 pub const AUTH_PAUSE: Duration = Duration::from_secs(15 * 60);
 
+/// The provider refused for its rate and did not say for how long: the first pause; three refusals in a row end a request.
+const RATE_PAUSE: Duration = Duration::from_secs(30);
+
 impl Record {
     /// The attempt that everything depends on.
     #[must_use]
@@ -193,12 +196,13 @@ impl Attempt {
     #[must_use]
     pub fn next_try(&self, rejections: usize, recheck: Duration) -> Timestamp {
         let from = self.answered_at.unwrap_or(self.intent_at);
+        let doubled = |pause: Duration| pause.saturating_mul(1 << rejections.saturating_sub(1).min(8));
         let pause = match &self.outcome {
             Some(Outcome::NotSent(_)) => not_sent_pause(self.count),
             Some(Outcome::Rejected(failure)) => match failure.class {
                 Class::Auth => AUTH_PAUSE,
-                Class::RateLimited => failure.retry_after.unwrap_or(Duration::ZERO),
-                _ => recheck.saturating_mul(1 << rejections.saturating_sub(1).min(8)),
+                Class::RateLimited => failure.retry_after.unwrap_or(doubled(RATE_PAUSE)),
+                _ => doubled(recheck),
             },
             None | Some(Outcome::Unknown(_) | Outcome::Accepted) => Duration::ZERO,
         };

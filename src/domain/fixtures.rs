@@ -27,6 +27,7 @@ pub fn at(seconds: u64) -> Moment {
 
 pub fn plan(wish: Wish) -> Plan {
     Plan {
+        person: None,
         request_uid: "uid-1".to_owned(),
         wish,
         customer: CustomerSource::Literal(CustomerId::new("90017".to_owned())),

@@ -88,7 +88,8 @@ impl Memory {
     }
 
     fn count_gone(&self, interval: Duration, now: Moment) -> GoneSince {
-        match self.gone.filter(|gone| now.uptime <= gone.last + LONGEST_GAP) {
+        let longest = LONGEST_GAP.max(interval.saturating_mul(2));
+        match self.gone.filter(|gone| now.uptime <= gone.last + longest) {
             None => GoneSince { since: now, last: now.uptime, looks: 1 },
             Some(gone) if now.uptime >= gone.last + interval => {
                 GoneSince { last: now.uptime, looks: gone.looks + 1, ..gone }

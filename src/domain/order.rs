@@ -30,7 +30,7 @@ fn comes_after<'a>(plans: &'a [Plan], target: &str) -> BTreeSet<&'a str> {
 }
 
 /// The names of all targets that must be done before this one. `mode_of` says what each target does, where that is known: what
-/// deactivates comes before what deletes, unless somebody ordered it otherwise.
+/// deactivates comes before what deletes, unless it was ordered to wait for something that may delete. So no circle is possible.
 #[must_use]
 pub fn must_be_done_before<'a>(
     plans: &'a [Plan],
@@ -42,8 +42,9 @@ pub fn must_be_done_before<'a>(
         return before;
     }
     for other in plans.iter().filter(|other| mode_of(other) == Some(Mode::Soft)) {
-        let waits_for_us = comes_after(plans, &other.target).contains(target.target.as_str());
-        if !waits_for_us {
+        let first = comes_after(plans, &other.target);
+        let mut first = plans.iter().filter(|plan| first.contains(plan.target.as_str()));
+        if first.all(|plan| mode_of(plan) == Some(Mode::Soft)) {
             before.insert(&other.target);
         }
     }
@@ -95,11 +96,44 @@ mod tests {
             (&[("a", Hard, &[][..]), ("b", Soft, &["a"])], "b", &["a"]),
             (&[("a", Hard, &["c"][..]), ("b", Soft, &[]), ("c", Hard, &[])], "a", &["b", "c"]),
             (&[("a", Hard, &["b"][..]), ("b", Hard, &["c"]), ("c", Hard, &[])], "a", &["b", "c"]),
+            (&[("a", Hard, &[][..]), ("b", Soft, &["c"]), ("c", Soft, &[])], "a", &["b", "c"]),
+            (&[("a", Hard, &[][..]), ("b", Soft, &["c"]), ("c", Hard, &[])], "a", &[]),
         ] {
             let plans = plans(graph);
             let plan = plans.iter().find(|plan| plan.target == target).unwrap();
             let before = must_be_done_before(&plans, plan, |plan| plan.mode);
             assert_eq!(before.into_iter().collect::<Vec<_>>(), expected, "{graph:?}: {target}");
+        }
+    }
+
+    /// Every graph of four targets, with every way in which they delete or deactivate.
+    #[test]
+    fn whatever_is_ordered_no_target_waits_for_itself() {
+        const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+        const EDGES: [(usize, usize); 6] = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)];
+        for (edges, modes) in
+            (0..1_u32 << 6).flat_map(|edges| (0..1_u32 << 4).map(move |modes| (edges, modes)))
+        {
+            let target = |index: usize| {
+                let after =
+                    EDGES.iter().enumerate().filter(|(bit, edge)| edges >> bit & 1 == 1 && edge.0 == index);
+                Plan {
+                    target: NAMES[index].to_owned(),
+                    mode: Some(if modes >> index & 1 == 1 { Mode::Soft } else { Mode::Hard }),
+                    depends_on: after.map(|(_, edge)| NAMES[edge.1].to_owned()).collect(),
+                    ..plan(Wish::Standing)
+                }
+            };
+            let plans: Vec<Plan> = (0..4).map(target).collect();
+            let mut open: Vec<&Plan> = plans.iter().collect();
+            while !open.is_empty() {
+                let free = |plan: &&Plan| {
+                    let before = must_be_done_before(&plans, plan, |plan| plan.mode);
+                    !open.iter().any(|other| before.contains(other.target.as_str()))
+                };
+                let next = open.iter().position(free);
+                open.remove(next.unwrap_or_else(|| panic!("all wait: {open:#?}")));
+            }
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct Plan {
     pub wish: Wish,
     /// The customer.
     pub customer: CustomerSource,
+    /// The request's own customer, where this target has another id for the same person: a hold on either holds.
+    pub person: Option<CustomerSource>,
     /// The target's name.
     pub target: String,
     /// Kind of the provider object: of the request's namespace, or of the cluster.
@@ -135,6 +137,7 @@ impl Plan {
                 request_uid: request_uid.to_owned(),
                 wish,
                 customer: own.as_ref().map_or_else(|| Ok(customer.clone()), customer_of)?,
+                person: own.as_ref().map(|_| customer.clone()),
                 target: name.clone(),
                 provider_kind: provider_ref.kind.unwrap_or_default(),
                 provider: provider_ref.name.clone(),

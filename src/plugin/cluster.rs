@@ -14,8 +14,12 @@ use super::{
     args::ClusterArguments,
     here::Here,
     problem::{Problem, Tried, causes},
+    terminal::interrupted,
 };
-use crate::api::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider};
+use crate::{
+    api::{CustomerHold, CustomerOffboarding, OffboardingApproval, OffboardingProvider},
+    kubeconfig::is_verified,
+};
 
 /// One call's total deadline.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -64,8 +68,7 @@ impl Cluster {
     /// `NoCluster`, or `Unverified`.
     pub async fn find(arguments: &ClusterArguments) -> Result<Self, Problem> {
         let mut config = config(arguments).await?;
-        let host = config.cluster_url.host().unwrap_or_default();
-        if config.accept_invalid_certs && !["127.0.0.1", "localhost", "[::1]"].contains(&host) {
+        if !is_verified(&config) {
             return Err(Problem::Unverified);
         }
         config.default_retry = false;
@@ -187,14 +190,20 @@ impl Cluster {
             .ok_or_else(|| Problem::Unauthorized("it does not say a user name".to_owned()))
     }
 
+    /// Within the deadline, and not after Ctrl-C, which is listened to before anything is sent: the first question took it from
+    /// the system for good.
     async fn within<T>(
         &self,
         tried: Tried<'_>,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Problem> {
-        match tokio::time::timeout(DEADLINE, call).await {
-            Ok(answer) => answer.map_err(|error| tried.failed(error, &self.here)),
-            Err(_elapsed) => Err(tried.too_late(&self.here)),
+        tokio::select! {
+            biased;
+            () = interrupted() => Err(tried.interrupted(&self.here)),
+            answer = tokio::time::timeout(DEADLINE, call) => match answer {
+                Ok(answer) => answer.map_err(|error| tried.failed(error, &self.here)),
+                Err(_elapsed) => Err(tried.too_late(&self.here)),
+            },
         }
     }
 }

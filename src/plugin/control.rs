@@ -77,13 +77,16 @@ pub async fn control(
         terminal.confirm(&format!("cancel {name}"), "in scripts use --yes").await?;
     }
     apply(cluster, request, &control.patch(now), what.clone()).await?;
-    terminal.print(&format!("customeroffboarding.offboarding.dev/{name} {}\n", control.done()))?;
     let next = match control {
         Control::Suspend => format!("resume {name}"),
         Control::Cancel | Control::Resume | Control::Retry => format!("status {name} --watch"),
     };
     let at = if control == Control::Retry { format!(" ({})", moment(now)) } else { String::new() };
-    terminal.say(&format!("Next: {}{at}\n", cluster.here.offboarding(&next)))
+    terminal.done(
+        &format!("customeroffboarding.offboarding.dev/{name} {}\n", control.done()),
+        &format!("Next: {}{at}\n", cluster.here.offboarding(&next)),
+    );
+    Ok(())
 }
 
 /// A merge patch that names uid and resourceVersion changes no other object and no newer state; it is tried again on the newer

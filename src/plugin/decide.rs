@@ -127,7 +127,11 @@ async fn holds_no_longer_than_allowed(
         targets.filter(|it| it.provider_ref.kind.unwrap_or_default() == ProviderKind::OffboardingProvider);
     let names: BTreeSet<&str> = ours.map(|it| it.provider_ref.name.as_str()).collect();
     for name in names {
-        let Ok(provider) = cluster.get(&cluster.api::<OffboardingProvider>(), name).await else { continue };
+        let provider = match cluster.get(&cluster.api::<OffboardingProvider>(), name).await {
+            Ok(provider) => provider,
+            Err(Problem::Interrupted) => return Err(Problem::Interrupted),
+            Err(_unread) => continue,
+        };
         let most = provider.spec.approvals.max_validity;
         if expires_in > most {
             return Err(Problem::Input(format!(
@@ -247,7 +251,6 @@ async fn write(
         return terminal.print(&printed(&object, format)?);
     }
     let made = cluster.create(&cluster.api(), &object).await?.name_any();
-    terminal.print(&format!("offboardingapproval.offboarding.dev/{made} created\n"))?;
     let until = expires_at.map_or_else(String::new, |at| format!("It holds until {}. ", moment(at)));
     let takes_back = match decision {
         ApprovalDecision::Approve => "withdraw it",
@@ -258,5 +261,9 @@ async fn write(
         _ => cluster.here.kubectl("get cob -w"),
     };
     let delete = cluster.here.kubectl(&format!("delete coba {made}"));
-    terminal.say(&format!("{until}To {takes_back}: {delete}\nTo see how it goes on: {follow}\n"))
+    terminal.done(
+        &format!("offboardingapproval.offboarding.dev/{made} created\n"),
+        &format!("{until}To {takes_back}: {delete}\nTo see how it goes on: {follow}\n"),
+    );
+    Ok(())
 }

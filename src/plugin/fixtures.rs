@@ -96,6 +96,7 @@ pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboardi
     let target = |(at, account): (usize, &&str)| {
         json!({
             "name": names[at],
+            "mode": "Hard",
             "operation": "DELETE /customers/{customer.id}",
             "account": account,
             "environment": if at == 0 { "live" } else { "sandbox" },
@@ -104,6 +105,8 @@ pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboardi
         })
     };
     let targets: Vec<_> = accounts.iter().enumerate().map(target).collect();
+    let found = |(name, _): (&&str, &&str)| json!({ "name": name, "state": "Present", "customerRef": "hmac:customer" });
+    let states: Vec<_> = names.iter().zip(accounts).map(found).collect();
     let mut request = request(name);
     let first = request.spec.targets[0].clone();
     request.spec.targets = names
@@ -115,6 +118,7 @@ pub fn with_plan(name: &str, hash: &str, accounts: &[&str]) -> CustomerOffboardi
         "observedGeneration": 1,
         "phase": "AwaitingApproval",
         "waitingFor": "0 of 1 approvals",
+        "targets": states,
         "plan": {
             "hash": hash,
             "madeAt": Timestamp::UNIX_EPOCH,

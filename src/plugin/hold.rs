@@ -34,9 +34,12 @@ pub async fn create(
         terminal.confirm("hold everything", "in scripts use --yes").await?;
     }
     let made = cluster.create(&cluster.everywhere(), &hold).await?.name_any();
-    terminal.print(&format!("customerhold.offboarding.dev/{made} created\n"))?;
     let release = cluster.here.kubectl_anywhere(&format!("offboarding hold release {made}"));
-    terminal.say(&format!("To let it go: {release}\n"))
+    terminal.done(
+        &format!("customerhold.offboarding.dev/{made} created\n"),
+        &format!("To let it go: {release}\n"),
+    );
+    Ok(())
 }
 
 /// Lists all holds.
@@ -65,7 +68,8 @@ pub async fn release(cluster: &Cluster, terminal: &Terminal, name: &str, yes: bo
         terminal.confirm(name, "in scripts use --yes").await?;
     }
     cluster.delete(&api, &hold).await?;
-    terminal.print(&format!("customerhold.offboarding.dev/{name} released\n"))
+    terminal.done(&format!("customerhold.offboarding.dev/{name} released\n"), "");
+    Ok(())
 }
 
 fn hold(arguments: &HoldArguments, now: Timestamp) -> Result<CustomerHold, Problem> {

@@ -6,7 +6,7 @@ use super::{
     text::{harmless, moment},
 };
 use crate::api::{
-    Blocker, CustomerOffboarding, Environment, Finality, PlanStatus, PlannedTarget, ProviderKind,
+    Blocker, CustomerOffboarding, Environment, Finality, Mode, PlanStatus, PlannedTarget, ProviderKind,
     ProviderRef, REQUESTED_BY_ANNOTATION,
 };
 
@@ -28,6 +28,9 @@ pub fn table(request: &CustomerOffboarding, plan: &PlanStatus, here: &Here, ink:
         let both: Vec<String> =
             reason.into_iter().chain(details.reference.as_deref().map(harmless)).collect();
         row(&mut rows, "reason", &both.join(", "));
+    }
+    if request.spec.accept_absent {
+        row(&mut rows, "accept absent", "yes: a customer who was never there is a success");
     }
     if let Some(due) = request.status.as_ref().and_then(|status| status.due) {
         row(&mut rows, "due", &moment(due));
@@ -55,9 +58,12 @@ fn target_rows(rows: &mut Vec<String>, request: &CustomerOffboarding, target: &P
     let provider =
         asked.map_or_else(|| "not in the request".to_owned(), |asked| provider(&asked.provider_ref));
     row(rows, "TARGET", &ink.head(&harmless(&target.name)));
+    row(rows, "customer", &customer(request, &target.name));
     row(rows, "environment", &environment(target.environment, ink));
     row(rows, "account", &harmless(&target.account));
     row(rows, "provider", &harmless(&provider));
+    let mode = target.mode.or_else(|| asked.and_then(|asked| asked.mode));
+    row(rows, "mode", mode.map_or("not told", meaning));
     row(rows, "operation", &harmless(&target.operation));
     if let Some(after) = asked.map(|asked| asked.depends_on.join(", ")).filter(|after| !after.is_empty()) {
         row(rows, "after", &harmless(&after));
@@ -68,6 +74,21 @@ fn target_rows(rows: &mut Vec<String>, request: &CustomerOffboarding, target: &P
     several(rows, "retains", &clean(&target.retains), "nothing is declared");
     row(rows, "finality", finality(target.finality));
     several(rows, "risks", &clean(&target.risks), "none known");
+}
+
+/// The pseudonym, never the id: `kubectl offboarding ref` computes the same from an id.
+fn customer(request: &CustomerOffboarding, target: &str) -> String {
+    let mut told = request.status.iter().flat_map(|status| &status.targets);
+    let reference = told.find(|told| told.name == target).and_then(|told| told.customer_ref.as_deref());
+    reference.map_or_else(|| "not told".to_owned(), harmless)
+}
+
+/// The word of the plan, and what it asks for.
+const fn meaning(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Soft => "Soft: deactivates",
+        Mode::Hard => "Hard: deletes",
+    }
 }
 
 fn provider(named: &ProviderRef) -> String {

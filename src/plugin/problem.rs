@@ -8,7 +8,7 @@ pub enum Problem {
     #[error("there is no cluster to speak to: {0}\nsee `kubectl config get-contexts`")]
     NoCluster(String),
     #[error(
-        "refusing an unverified API server connection (`insecure-skip-tls-verify`): what is shown might be forged, and you would agree to it"
+        "refusing an unverified API server connection (`insecure-skip-tls-verify`) or plain http: what is shown might be forged, and you would agree to it"
     )]
     Unverified,
     #[error("{what} is not there\nlook with `{look}`")]
@@ -151,12 +151,19 @@ impl Tried<'_> {
 
     /// No answer in time.
     pub fn too_late(&self, here: &Here) -> Problem {
-        Problem::Unanswered {
-            verb: self.verb,
-            what: self.what(),
-            why: "the API server did not answer in time".to_owned(),
-            look: self.look(here),
+        self.unanswered("the API server did not answer in time", here)
+    }
+
+    /// Ctrl-C before the answer came. What only reads has changed nothing.
+    pub fn interrupted(&self, here: &Here) -> Problem {
+        match (self.verb, self.resource) {
+            ("get" | "list" | "watch", _) | (_, "selfsubjectreviews") => Problem::Interrupted,
+            _ => self.unanswered("interrupted before the API server answered", here),
         }
+    }
+
+    fn unanswered(&self, why: &str, here: &Here) -> Problem {
+        Problem::Unanswered { verb: self.verb, what: self.what(), why: why.to_owned(), look: self.look(here) }
     }
 }
 
@@ -182,4 +189,31 @@ pub fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::fixtures::here;
+
+    #[test]
+    fn an_interrupted_write_never_says_that_nothing_was_changed() {
+        for (verb, resource, changes_nothing) in [
+            ("get", "customeroffboardings", true),
+            ("list", "customeroffboardings", true),
+            ("create", "selfsubjectreviews", true),
+            ("create", "offboardingapprovals", false),
+            ("patch", "customeroffboardings", false),
+            ("delete", "customerholds", false),
+        ] {
+            let problem = Tried { verb, resource, namespace: Some("team"), name: None }.interrupted(&here());
+            assert_eq!(
+                matches!(problem, Problem::Interrupted),
+                changes_nothing,
+                "{verb} {resource}: {problem}"
+            );
+            let is_unknown = problem.to_string().contains("whether it was done is not known");
+            assert_eq!(is_unknown, !changes_nothing, "{verb} {resource}: {problem}");
+        }
+    }
 }

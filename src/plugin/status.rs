@@ -10,7 +10,7 @@ use super::{
     cluster::{Cluster, tried},
     exit::Exit,
     problem::Problem,
-    terminal::Terminal,
+    terminal::{Terminal, interrupted},
     text::{harmless, moment},
 };
 use crate::api::{CustomerOffboarding, OffboardingResult};
@@ -44,7 +44,7 @@ async fn follow(
     mut before: String,
 ) -> Result<Exit, Problem> {
     let name = request.metadata.name.as_deref().unwrap_or_default();
-    let stream = watcher::watch_object(api.clone(), name).default_backoff();
+    let stream = watcher::watch_object(api.clone(), name).default_backoff().take_until(interrupted());
     pin_mut!(stream);
     while let Some(event) = stream.next().await {
         let now = match event {
@@ -72,7 +72,8 @@ async fn follow(
         }
         before = line;
     }
-    Ok(Exit::Unfinished)
+    // A watch has no end of its own.
+    Err(Problem::Interrupted)
 }
 
 /// Phase, targets, what it waits for, until when: in one line.

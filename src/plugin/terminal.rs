@@ -89,6 +89,12 @@ impl Terminal {
         Ok(err.flush()?)
     }
 
+    /// Tells what was done, and what to type next. That nobody takes the words does not undo it, so it is no problem.
+    pub fn done(&self, result: &str, next: &str) {
+        let _nobody_takes_it = self.print(result);
+        let _nobody_takes_it = self.say(next);
+    }
+
     /// Goes on only if exactly these words are typed.
     ///
     /// # Errors
@@ -131,7 +137,15 @@ async fn read(line: fn() -> io::Result<String>) -> Result<String, Problem> {
             Ok(typed) => Ok(typed?),
             Err(_panicked) => Err(Problem::Interrupted),
         },
-        _ = tokio::signal::ctrl_c() => Err(Problem::Interrupted),
+        () = interrupted() => Err(Problem::Interrupted),
+    }
+}
+
+/// Waits for Ctrl-C. From the first time on the system no longer ends the program at it: whatever waits must listen, too.
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // We cannot listen; then the system still does.
+        std::future::pending::<()>().await;
     }
 }
 

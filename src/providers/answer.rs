@@ -29,7 +29,7 @@ pub(crate) fn read_answer(
         scope: &scope,
         now: about.now,
     });
-    let outcome = outcome_of(answer, profile.declared().rejects_429_before_execution);
+    let outcome = outcome_of(answer, response.status, profile.declared().rejects_429_before_execution);
     let keep = match outcome {
         Outcome::Accepted => kept(&step.keep, &scope, about),
         Outcome::NotSent(_) | Outcome::Unknown(_) | Outcome::Rejected(_) => BTreeMap::new(),

@@ -17,7 +17,7 @@ use super::{
         ReadClient,
         auth::{Credentials, place_all},
         classify::{Asked, Reading, classify},
-        paginate::Pager,
+        paginate::{Pager, incomplete},
         request::RequestTemplate,
         template::{Filling, template_failed},
     },
@@ -28,6 +28,9 @@ use crate::{
     api::{CheckOverride, Environment},
     domain::{Cause, CheckSeen, CheckVerdict, Class, Control, Failure, Outcome, Sent},
 };
+
+/// How many bytes the pages of one list may have together: 8 MiB. They are held until the last one is read.
+const MOST_LIST_BYTES: usize = 8 << 20;
 
 /// Sends a read and gives its answer.
 pub trait Read: Send + Sync {
@@ -42,8 +45,8 @@ pub trait Read: Send + Sync {
         credential_version: &str,
     ) -> BoxFuture<'_, Result<Response, Failure>>;
 
-    /// Nothing may be asked for a while: the answer said so in words that only the profile understands, under a status that is not
-    /// 429. `wish` is the length, where the provider named one.
+    /// Nothing may be asked for a while: the answer said so, or said for how long, in words that only the profile understands.
+    /// `wish` is the length, where the provider named one. A longer pause stays.
     fn pause(&self, wish: Option<Duration>);
 }
 
@@ -153,9 +156,11 @@ impl Provider {
         Ok(sighting)
     }
 
-    /// Whoever made the request heard a 429 already; the same in other words, as GraphQL says it, is heard here.
+    /// Whoever made the request heard a 429 already, but not how long a pause a rule of the profile reads out of it; the same in
+    /// other words, as GraphQL says it, is heard here.
     fn pause_after(&self, status: u16, failure: &Failure) {
-        if failure.class == Class::RateLimited && status != 429 {
+        let is_news = status != 429 || failure.retry_after.is_some();
+        if failure.class == Class::RateLimited && is_news {
             self.reader.pause(failure.retry_after);
         }
     }
@@ -258,11 +263,15 @@ impl Provider {
             .map_err(CheckFailed::NotUnderstood)?;
         let mut pager = Pager::new(&check.paginate, &self.profile.auth, &self.base_url, bare);
         let mut request = pager.first();
-        let mut items = Vec::new();
+        let (mut items, mut bytes) = (Vec::new(), 0_usize);
         loop {
             let url = request.url.clone();
             let response = self.reader.read(request, credentials.version()).await;
             let response = Arc::new(response.map_err(CheckFailed::Unavailable)?);
+            bytes = bytes.saturating_add(response.body_bytes);
+            if bytes > MOST_LIST_BYTES {
+                return Err(CheckFailed::NotUnderstood(incomplete()));
+            }
             let page = self.read_page(at, &response, about).await?;
             let next = pager.after(&url, page.items.len(), page.next).map_err(CheckFailed::NotUnderstood)?;
             items.extend(page.items);

@@ -7,6 +7,9 @@ use crate::{
     providers::{Verdict, built_in, fixtures::*, load},
 };
 
+#[path = "built_in_tests.rs"]
+mod built_in_profiles;
+
 fn failure(class: Class, cause: Cause) -> Failure {
     Failure::new(class, CauseWord::Ours(cause))
 }
@@ -89,73 +92,6 @@ async fn juicyways_refusals_have_their_outcomes() {
         let sent = juicyway.read_sent(answer, &id("cus_1"), &Captured::nothing(), noon(), noon()).await;
         let found = sent.outcome.failure().map(|failure| failure.cause.as_str().to_owned());
         assert_eq!((sent.outcome.word(), found.as_deref()), (word, cause), "{status}");
-    }
-}
-
-/// What Juicyway's check for pending payments says in production, given these pages.
-async fn pending_payments(pages: Vec<Response>) -> CheckVerdict {
-    let script = Script::of([there(), json(200, body!({"data": []}))].into_iter().chain(pages));
-    let profile = built_in("juicyway").unwrap();
-    let juicyway = provider_in(Environment::live, profile, &[], &script);
-    let live = credentials(&[("token", "live_1")]);
-    let captured = juicyway.look(&live, &id("cus_1"), noon()).await.captured;
-    let mut checks = juicyway.checks(&live, &id("cus_1"), &captured, noon()).await;
-    checks.pop().unwrap().verdict
-}
-
-fn payments(customer: serde_json::Value, after: serde_json::Value) -> Response {
-    json(200, body!({"data": [{"payment": {"customer": customer}}], "pagination": {"after": after}}))
-}
-
-#[tokio::test]
-async fn a_pending_payment_on_the_last_page_blocks() {
-    let other = || payments(body!({"id": "cus_2", "email": "a@b.c"}), body!("p2"));
-    let failed = |cause| CheckVerdict::Failed(failure(Class::Indeterminate, cause));
-    for (pages, expected) in [
-        (vec![other(), payments(body!({"id": "cus_1"}), body!(null))], CheckVerdict::Blocks),
-        (vec![other(), payments(body!({"email": "a@b.c"}), body!(null))], CheckVerdict::Blocks),
-        (vec![other(), payments(body!({"email": "x@y.z"}), body!(null))], CheckVerdict::Clear),
-        (vec![other(), payments(body!(null), body!(null))], CheckVerdict::Clear),
-        (vec![other(), payments(body!({}), body!(null))], failed(Cause::ExpressionFailed)),
-        (vec![other(), other()], failed(Cause::IncompleteList)),
-        (vec![other(), json(200, body!({"data": []}))], failed(Cause::IncompleteList)),
-        (vec![other(), json(200, body!({"pagination": {}}))], failed(Cause::ExpressionFailed)),
-        (vec![other(), empty(200)], failed(Cause::ExpressionFailed)),
-        (vec![other(), page(200, LOGIN_PAGE)], failed(Cause::UntrustedResponse)),
-    ] {
-        assert_eq!(pending_payments(pages).await, expected);
-    }
-    let endless = (0..20).map(|at| payments(body!(null), body!(format!("p{at}")))).collect();
-    assert_eq!(pending_payments(endless).await, failed(Cause::IncompleteList));
-}
-
-#[tokio::test]
-async fn revolv3s_checks_are_clear_only_for_words_that_are_known_to_be_closed() {
-    let full = |status: &str| json(200, vec![body!({"invoiceStatus": status}); 100].into());
-    let invoices = |status: &str| json(200, body!([{"invoiceStatus": status}]));
-    let subscriptions = |status: &str| json(200, body!([{"subscriptionStatusType": status}]));
-    let failed = || CheckVerdict::Failed(failure(Class::Indeterminate, Cause::ExpressionFailed));
-    let clear = || CheckVerdict::Clear;
-    for (answers, expected) in [
-        (vec![empty(204), empty(204)], [clear(), clear()]),
-        (vec![json(200, body!([])), json(200, body!([]))], [clear(), clear()]),
-        (vec![subscriptions("Cancelled"), invoices("Paid")], [clear(), clear()]),
-        (vec![subscriptions("canceled"), invoices("merchant cancelled")], [clear(), clear()]),
-        (vec![subscriptions("current"), invoices("unpaid")], [CheckVerdict::Blocks, CheckVerdict::Blocks]),
-        (
-            vec![subscriptions("PendingCancellation"), invoices("Recycle")],
-            [CheckVerdict::Blocks, CheckVerdict::Blocks],
-        ),
-        (vec![subscriptions("new word"), invoices("")], [CheckVerdict::Blocks, CheckVerdict::Blocks]),
-        (vec![json(200, body!([{}])), json(200, body!([{}]))], [failed(), failed()]),
-        (vec![json(200, body!({})), json(200, body!(null))], [failed(), failed()]),
-        (vec![empty(204), full("Paid"), invoices("Delinquent")], [clear(), CheckVerdict::Blocks]),
-        (vec![empty(204), full("Paid"), empty(204)], [clear(), clear()]),
-    ] {
-        let script = Script::of(answers);
-        let seen = revolv3(&script).checks(&token(), &id("90017"), &Captured::nothing(), noon()).await;
-        let verdicts: Vec<_> = seen.into_iter().map(|seen| seen.verdict).collect();
-        assert_eq!(verdicts, expected);
     }
 }
 
@@ -271,6 +207,28 @@ async fn the_account_is_asked_where_the_profile_can() {
     assert_eq!(refused, Some(Err(failure(Class::Auth, Cause::Unauthorized))));
 }
 
+#[tokio::test]
+async fn a_pause_that_only_the_profile_can_read_is_told_under_429_too() {
+    for (status, answer, told) in [
+        (429, body!({"wait": 90}), Some("pause 90s")),
+        (429, body!({}), None), // it was heard as the 429 that it is
+        (503, body!({"wait": 90}), Some("pause 90s")),
+        (503, body!({}), Some("pause as long as we like")),
+    ] {
+        let rule = body!({"status": [status], "as": "RateLimited", "retryAfter": "response.json.wait"});
+        let classify = vec![serde_json::from_value(rule).unwrap()];
+        let profile = api::Profile { classify, ..small_profile() };
+        let limited = || json(status, answer.clone());
+        let script = Script::of([limited(), limited()]);
+        let provider = custom(&profile, &script);
+        provider.look(&token(), &id("c1"), noon()).await;
+        provider.control(&token(), noon()).await;
+        provider.read_sent(limited(), &id("c1"), &Captured::nothing(), noon(), noon()).await;
+        let pauses: Vec<_> = script.diary().into_iter().filter(|line| line.starts_with("pause")).collect();
+        assert_eq!(pauses, vec![told; 3].into_iter().flatten().collect::<Vec<_>>(), "{status} {answer}");
+    }
+}
+
 // ——— checks ———
 
 fn with_check(change: impl FnOnce(&mut api::Check)) -> api::Profile {
@@ -314,6 +272,27 @@ async fn an_answer_that_is_not_understood_blocks_even_where_the_profile_only_war
     for answer in [json(200, body!([{}])), json(200, body!({})), json(200, body!(null)), empty(200)] {
         let expected = failure(Class::Indeterminate, Cause::ExpressionFailed);
         assert_eq!(check(&warn, Ok(answer)).await, CheckVerdict::Failed(expected));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_more_than_eight_mebibytes_are_no_list_however_few_items_they_have() {
+    let how = body!({"cursor": {"param": "after", "next": "response.json.next"}, "maxPages": 100});
+    let paged = with_check(|check| {
+        check.operation.items = Some("response.json.orders".to_owned());
+        check.operation.paginate = Some(serde_json::from_value(how).unwrap());
+    });
+    let page = |at: usize, last: usize, more: usize| {
+        let next = if at == last { body!(null) } else { body!(format!("p{at}")) };
+        Response { body_bytes: (1 << 20) + more, ..json(200, body!({"orders": [], "next": next})) }
+    };
+    let incomplete = CheckVerdict::Failed(failure(Class::Indeterminate, Cause::IncompleteList));
+    for (pages, more, asked, expected) in
+        [(8, 0, 8, CheckVerdict::Clear), (8, 1, 8, incomplete.clone()), (20, 0, 9, incomplete)]
+    {
+        let script = Script::of((1..=pages).map(|at| page(at, pages, more)));
+        let seen = custom(&paged, &script).checks(&token(), &id("c1"), &Captured::nothing(), noon()).await;
+        assert_eq!((&seen[0].verdict, script.diary().len()), (&expected, asked), "{pages} pages");
     }
 }
 

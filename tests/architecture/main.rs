@@ -80,7 +80,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "plugin",
-        ours: &["plugin", "evidence", "domain", "api"],
+        ours: &["plugin", "evidence", "domain", "api", "kubeconfig"],
         crates: Crates::AllBut(&["axum", "cel", "hyper", "hyper_util", "reqwest", "tokio_rustls", "tracing"]),
         never: &["SystemTime", "fs"],
     },
@@ -93,7 +93,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("cel", &["src/providers/"], "rules over answers are the profile's"),
     (
         "kube",
-        &["src/api/", "src/controller/", "src/plugin/", "src/cli.rs"],
+        &["src/api/", "src/controller/", "src/plugin/", "src/cli.rs", "src/kubeconfig.rs"],
         "one room of each program talks to Kubernetes",
     ),
     (

@@ -5,7 +5,7 @@ use harness::Failure;
 use offboarding::api::{ApprovalDecision, ApprovedPlan, OffboardingApproval};
 use serde_json::Value;
 
-use crate::stage::{HASH, Stage, commands};
+use crate::stage::{CUSTOMER, HASH, Stage, commands};
 
 /// The whole way of a new approver, by nothing but what the tool prints.
 #[tokio::test]
@@ -26,6 +26,7 @@ async fn a_new_approver_needs_nothing_but_what_the_tool_prints() -> Result<(), F
     let mut terminal = stage.types("bob", &agree, &[("NO_COLOR", "1")]);
     let question = terminal.sees(" to go on: ").await;
     assert!(question.contains(HASH), "the plan is shown before the question: {question}");
+    assert!(question.contains(CUSTOMER), "and who it is: {question}");
     let words = question.rsplit_once("Type ").unwrap().1.trim_end_matches(" to go on: ").to_owned();
     assert_eq!(words, "acct-eu/acme");
     terminal.types(&words);
@@ -80,6 +81,21 @@ async fn whoever_types_something_else_agrees_to_nothing() -> Result<(), Failure>
     let (code, told) = terminal.ends().await;
     assert_eq!(code, Some(130), "{told}");
     assert!(stage.approvals().await.is_empty());
+    Ok(())
+}
+
+/// Whoever types it again because it seems to have failed would make a second one.
+#[tokio::test]
+async fn what_was_made_is_a_success_even_where_nobody_takes_the_words() -> Result<(), Failure> {
+    let stage = Stage::new("deaf").await?;
+    stage.planned("acme").await;
+    for command in [format!("approve acme --yes --plan {HASH}"), "deny acme --reason no --yes".to_owned()] {
+        let typed = format!("kubectl offboarding {command} -n {} > /dev/full", stage.namespace);
+        let (code, told) = stage.types("bob", &typed, &[]).ends().await;
+        assert_eq!(code, Some(0), "{command}: {told}");
+        assert!(told.contains("kubectl delete coba"), "{command}: {told}");
+    }
+    assert_eq!(stage.approvals().await.len(), 2);
     Ok(())
 }
 

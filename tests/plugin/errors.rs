@@ -1,8 +1,10 @@
 //! What goes wrong is told with the object and the next command; ids are never told.
 
-use harness::Failure;
+use harness::{Failure, Scratch};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::ObjectMeta;
+use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::stage::{HASH, Stage, commands};
 
@@ -46,6 +48,28 @@ async fn an_error_names_the_object_and_what_to_type_next() -> Result<(), Failure
     }
     let look = commands(&stage.run("bob", &["plan", "nobody"]).await.stderr).pop().unwrap();
     assert_eq!(stage.types("bob", &look, &[]).ends().await.0, Some(0), "{look}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_command_that_waits_for_the_api_server() -> Result<(), Failure> {
+    let stage = Stage::new("silent").await?;
+    let (scratch, silent) = (Scratch::new("silent")?, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let server = format!("http://{}", silent.local_addr().unwrap());
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+        "users": [{"name": "test", "user": {}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+    });
+    let path = scratch.write("kubeconfig", &kubeconfig.to_string())?.display().to_string();
+    let terminal = stage.types("bob", "exec kubectl offboarding plan acme", &[("KUBECONFIG", path.as_str())]);
+    let (connection, _) = silent.accept().await.unwrap();
+    connection.readable().await.unwrap();
+    terminal.interrupt();
+    let (code, told) = terminal.ends().await;
+    assert_eq!(code, Some(130), "{told}");
+    assert!(told.contains("interrupted; nothing was changed"), "{told}");
     Ok(())
 }
 

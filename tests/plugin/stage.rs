@@ -19,6 +19,9 @@ const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-offboarding");
 
 pub const HASH: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
+/// A customer's pseudonym.
+pub const CUSTOMER: &str = "hmac:0a1b2c3d:00112233445566778899aabbccddeeff";
+
 /// Somebody's place of work.
 pub struct Stage {
     pub plane: &'static ControlPlane,
@@ -132,6 +135,7 @@ pub fn awaiting_approval(hash: &str) -> Value {
         "phase": "AwaitingApproval",
         "finished": false,
         "waitingFor": "0 of 1 approvals; read status.plan, then approve exactly its hash",
+        "targets": [{ "name": "billing", "state": "Present", "customerRef": CUSTOMER }],
         "plan": {
             "hash": hash,
             "madeAt": "2026-11-23T10:00:00Z",
@@ -140,6 +144,7 @@ pub fn awaiting_approval(hash: &str) -> Value {
             "inputs": {},
             "targets": [{
                 "name": "billing",
+                "mode": "Soft",
                 "operation": "DELETE /api/Customers/{customer.id}",
                 "account": "acct-eu",
                 "environment": "live",

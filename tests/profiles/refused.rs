@@ -187,6 +187,37 @@ fn nothing_looks_gone_that_is_only_unreachable() {
 }
 
 #[test]
+fn the_id_comes_from_the_answer() {
+    let expected = "`presence.id`: must come from the answer: for a bare one (no body, {}, [] or an HTML page) it gives the id that was asked for";
+    for id in [
+        "customer.id",
+        "customer.id + ''",
+        "has(response.json.id) ? response.json.id : customer.id",
+        "response.json == null ? customer.id : response.json.id",
+        "response.status == 404 ? customer.id : response.json.id",
+        "response.text.contains('Sign in') ? customer.id : response.json.id",
+        "now > 4000000000 ? customer.id : response.json.id",
+    ] {
+        refused("/presence/id", json!(id), expected);
+    }
+    for id in [
+        "response.json.id",
+        "response.json.filter(r, r.id == customer.id)[0].id",
+        "response.json.id.replace('gid://shopify/Customer/', '')",
+    ] {
+        assert_eq!(told(&[("/presence/id", json!(id))]), [""; 0], "{id}");
+    }
+}
+
+#[test]
+fn only_a_deactivation_may_be_one_that_nobody_can_see() {
+    let expected = "`verify.whenPresent`: `NotObservable` belongs to a deletion with `phase: Soft`";
+    refused("/verify", json!({"whenPresent": "NotObservable"}), expected);
+    let unseen = ("/verify", json!({"whenPresent": "NotObservable"}));
+    assert_eq!(told(&[unseen, ("/delete/0/phase", json!("Soft"))]), [""; 0]);
+}
+
+#[test]
 fn a_rule_turns_no_refusal_into_a_success() {
     let within = "`classify[0].status`: success must be within 200-299";
     for class in ["Succeeded", "Pending", "Partial"] {

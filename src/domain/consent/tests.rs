@@ -183,13 +183,13 @@ fn only_enough_other_people_who_agreed_to_exactly_this_plan_count() {
 }
 
 #[test]
-fn without_an_answer_nobody_agreed() {
+fn without_an_answer_nobody_agreed_and_nobody_knows_who_said_no() {
     let judge = |required| {
         let case = case(required, []);
         case.judged(|judged| Judged { approvals: &ApprovalsSeen::Unread, ..judged.clone() }.consent())
     };
     assert_eq!(judge(1), Consent::Unread);
-    assert_eq!(judge(0), Consent::NotRequired);
+    assert_eq!(judge(0), Consent::Unread, "and nobody knows that nobody said no");
 }
 
 #[test]

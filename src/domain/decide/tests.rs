@@ -203,6 +203,8 @@ fn the_next_try_comes_when_the_outcome_says() {
         (not_sent(), 1_000_000, 0, 300),
         (rejected(Class::Auth), 1, 1, 900),
         (limited, 1, 1, 120), // the provider is believed
+        (rejected(Class::RateLimited), 1, 1, 30),
+        (rejected(Class::RateLimited), 1, 2, 60), // three in a row end a request
         (rejected(Class::Conflict), 1, 1, 900),
         (rejected(Class::Forbidden), 1, 2, 1_800),
         (rejected(Class::Invalid), 1, 3, 3_600),
@@ -220,6 +222,13 @@ fn an_attempt_that_was_never_sent_is_tried_again_after_its_pause() {
     let mut process = Process::new(after(Some(not_sent())));
     assert_eq!(brief(&process.turn(1, same())), "Wait Retry");
     assert_eq!(brief(&process.turn(2, same())), "Delete");
+}
+
+#[test]
+fn the_last_refusal_ends_the_request_without_a_wait_for_a_try_that_never_comes() {
+    let refused = || Some(rejected(Class::Conflict));
+    let mut process = Process::new(Facts::Mine(record([refused(), refused(), refused()])));
+    assert_eq!(brief(&process.turn(2, same())), "Close Failed/AttemptsExhausted");
 }
 
 #[test]

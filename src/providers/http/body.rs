@@ -1,6 +1,6 @@
 //! Answers: read up to a cap, and believed as JSON only where nothing about them can be read in two ways.
 
-use std::{collections::BTreeMap, fmt};
+use std::{cell::Cell, collections::BTreeMap, fmt};
 
 use http::{HeaderMap, header};
 use jiff::Timestamp;
@@ -24,6 +24,10 @@ const TEXT_BYTES: usize = 64 << 10;
 
 /// How deeply arrays and objects may be nested: a scalar has depth 0, `[]` 1, `[[]]` 2.
 const DEEPEST: usize = 64;
+
+/// How many values, lists and objects among them, an answer may consist of. A few bytes of text can become an object of half
+/// a kilobyte: the cap on bytes alone does not bound the memory.
+const MOST_VALUES: usize = 50_000;
 
 /// A body that arrives in pieces; refuses to grow beyond the cap.
 #[derive(Default)]
@@ -105,37 +109,42 @@ fn date_of(headers: &BTreeMap<String, String>) -> Option<Timestamp> {
 /// A JSON text that can be read in one way only; `None` for anything else.
 ///
 /// Refused: nothing at all, a byte-order mark, text after the value, a key that stands twice in one object (after its escapes
-/// are read), nesting deeper than 64, `NaN`, `Infinity`, numbers that no double holds, unpaired surrogates, control characters
-/// in strings. Source: RFC 8259 sections 4, 6, 8; RFC 7493 (I-JSON) section 2.
+/// are read), nesting deeper than 64, more than 50,000 values, `NaN`, `Infinity`, numbers that no double holds, unpaired
+/// surrogates, control characters in strings. Source: RFC 8259 sections 4, 6, 8; RFC 7493 (I-JSON) section 2.
 #[must_use]
 pub fn strict_json(text: &str) -> Option<Value> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { room: DEEPEST }.deserialize(&mut reader).ok()?;
+    let left = Cell::new(MOST_VALUES);
+    let value = Strict { room: DEEPEST, left: &left }.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
     Some(value)
 }
 
-/// Reads one value that may hold `room` more levels.
+/// Reads one value that may hold `room` more levels; the whole text may have `left` more values.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'a> {
     room: usize,
+    left: &'a Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
-        self.room.checked_sub(1).map(|room| Self { room }).ok_or_else(|| E::custom("nested too deeply"))
+        let room = self.room.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { room, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.left.set(left);
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

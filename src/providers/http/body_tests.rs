@@ -95,6 +95,19 @@ fn json_is_read_down_to_sixty_four_levels() {
 }
 
 #[test]
+fn json_is_read_up_to_fifty_thousand_values_wherever_they_stand() {
+    let list = |items: usize, item: &str| format!("[{}]", vec![item; items].join(","));
+    for (item, values) in [("0", 1), ("{}", 1), (r#"{"":0}"#, 2), (r#"{"":{"":0}}"#, 3), ("[[],[]]", 3)] {
+        let most = (50_000 - 1) / values; // the list itself is one
+        assert!(strict_json(&list(most, item)).is_some(), "{item}");
+        assert!(strict_json(&list(most + 1, item)).is_none(), "{item}");
+    }
+    let bomb = list(MOST_BODY_BYTES / 20, r#"{"":{"":{"":0}}}"#);
+    let response = read_response(404, &HeaderMap::new(), bomb.as_bytes());
+    assert_eq!((response.json, response.body_bytes), (None, bomb.len()), "it is no JSON that we understand");
+}
+
+#[test]
 fn the_content_type_is_ignored_and_the_content_coding_is_not() {
     let seen = |headers: &HeaderMap, body: &[u8]| {
         let response = read_response(200, headers, body);

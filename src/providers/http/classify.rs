@@ -180,10 +180,10 @@ fn pause(seconds: &Expression, scope: &Scope) -> Option<Duration> {
 /// What is known of a destructive call, given its answer.
 ///
 /// Shape: total; what no row names is `Unknown`, never `Accepted`. `rejects_429` says whether the provider documents that a 429 is
-/// answered before anything is done.
+/// answered before anything is done: that is about this status, and not about what a rule calls a rate limit under another one.
 /// `Partial` is `Accepted`, because that is never sent again; profiles that could give it are refused until there is a result for it.
 #[must_use]
-pub fn outcome_of(answer: Answer, rejects_429: bool) -> Outcome {
+pub fn outcome_of(answer: Answer, status: u16, rejects_429: bool) -> Outcome {
     let failure = match answer {
         Answer::Succeeded | Answer::Pending | Answer::Partial => return Outcome::Accepted,
         Answer::Failed(failure) => failure,
@@ -191,7 +191,7 @@ pub fn outcome_of(answer: Answer, rejects_429: bool) -> Outcome {
     match failure.class {
         Class::Auth | Class::Conflict | Class::Invalid => Outcome::Rejected(failure),
         Class::Forbidden => Outcome::Rejected(named(failure, Cause::AccessDenied, Cause::DeletionRestricted)),
-        Class::RateLimited if rejects_429 => Outcome::Rejected(failure),
+        Class::RateLimited if rejects_429 && status == 429 => Outcome::Rejected(failure),
         Class::NotFound => Outcome::Unknown(named(failure, Cause::NotFound, Cause::AlreadyGone)),
         Class::RateLimited | Class::Transient | Class::Indeterminate => Outcome::Unknown(failure),
     }

@@ -232,9 +232,24 @@ fn every_answer_to_a_deletion_has_its_outcome() {
             Some("UntrustedResponse"),
         ),
     ] {
-        let outcome = outcome_of(answer.clone(), rejects_429);
+        let outcome = outcome_of(answer.clone(), 429, rejects_429);
         let found = outcome.failure().map(|failure| failure.cause.as_str());
         assert_eq!((outcome.word(), found), (word, cause), "{answer:?}");
+    }
+}
+
+#[test]
+fn only_under_429_is_a_rate_limit_a_refusal_by_guarantee() {
+    for (status, word) in [
+        (429, OutcomeWord::Rejected),
+        (200, OutcomeWord::Unknown), // as GraphQL says it: what was done before is not known
+        (403, OutcomeWord::Unknown),
+        (503, OutcomeWord::Unknown),
+    ] {
+        let rules = [rule(status, None, AnswerWord::RateLimited)];
+        let answer = read(Asked::Destructive, [&rules, &[]], &own_error(status));
+        assert_eq!(words(&answer), ("RateLimited", "RateLimited"), "{status}");
+        assert_eq!(outcome_of(answer, status, true).word(), word, "{status}");
     }
 }
 
@@ -242,5 +257,5 @@ fn every_answer_to_a_deletion_has_its_outcome() {
 fn a_profiles_reason_stays_in_the_outcome() {
     let reason = CauseWord::Profile("LegalHold".into());
     let answer = Answer::Failed(Failure::new(Class::Forbidden, reason.clone()));
-    assert_eq!(outcome_of(answer, false), Outcome::Rejected(Failure::new(Class::Forbidden, reason)));
+    assert_eq!(outcome_of(answer, 403, false), Outcome::Rejected(Failure::new(Class::Forbidden, reason)));
 }

@@ -2,7 +2,7 @@
 
 use super::{IdRule, Problems};
 use crate::{
-    api::{self, Span},
+    api::{self, Mode, Span, WhenPresent},
     domain::Declared,
     providers::expression::whole_text,
 };
@@ -30,6 +30,11 @@ pub(super) fn inspect(source: &api::Profile, problems: &mut Problems) {
         if texts.iter().any(|text| text.trim().is_empty()) {
             problems.add(field, "must not contain an empty text");
         }
+    }
+    // A hard deletion that still shows the customer has failed: nothing may explain that away.
+    let is_hard = source.delete.iter().any(|step| step.phase == Mode::Hard);
+    if is_hard && source.verify.when_present == WhenPresent::NotObservable {
+        problems.add("verify.whenPresent", "`NotObservable` belongs to a deletion with `phase: Soft`");
     }
     let step = source.erasure.manual_step.as_ref();
     if step.and_then(|step| step.url.as_ref()).is_some_and(|url| !url.starts_with("https://")) {

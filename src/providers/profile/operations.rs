@@ -111,6 +111,9 @@ impl<'a> Compiler<'a> {
             .enumerate()
             .map(|(at, text)| expression(&format!("fingerprint[{at}]"), &text.0))
             .collect();
+        if let Some(id) = &id {
+            probe::inspect_id("presence.id", id, self.problems);
+        }
         let inactive = self.proof("presence.inactive", &source.inactive);
         let tombstoned = self.proof("presence.tombstoned", &source.tombstoned);
         let absent = self.proof("presence.absent", &source.absent);

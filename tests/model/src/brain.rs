@@ -217,6 +217,7 @@ impl Brain {
 
 fn plan(request: u8, asked: Asked) -> Plan {
     Plan {
+        person: None,
         request_uid: shelf::uid(request),
         wish: match asked {
             Asked::Standing => Wish::Standing,

@@ -111,6 +111,7 @@ impl Case {
             request_uid: uid,
             wish: Wish::Withdrawn,
             customer: CustomerSource::Sealed,
+            person: None,
             target,
             provider_kind: record.spec.provider.kind.parse().unwrap_or_default(),
             provider: record.spec.provider.name.clone(),

@@ -182,6 +182,22 @@ fn what_was_sent_to_one_address_is_not_verified_at_another() {
 }
 
 #[test]
+fn who_was_there_at_one_address_is_not_gone_because_another_does_not_know_them() {
+    let moved = ProviderFacts { base_url: "https://eu.acme.example".to_owned(), ..hard() };
+    for outcome in [not_sent(), rejected(Class::RateLimited), rejected(Class::Conflict)] {
+        for accept_absent in [false, true] {
+            let process = Process::new(after(Some(outcome.clone())))
+                .at(moved.clone())
+                .with(|process| process.plan.accept_absent = accept_absent);
+            let mut process = process;
+            process.turn(LATER, Look::Absent);
+            let ended = brief(&process.turn(LATER + 100_000, Look::Absent));
+            assert_eq!(ended, "Stop AccountChanged", "{outcome:?}");
+        }
+    }
+}
+
+#[test]
 fn another_account_under_the_same_name_has_nothing_to_do_with_an_open_attempt() {
     for outcome in [None, Some(Outcome::Accepted), Some(not_sent())] {
         let mut provider = hard();

@@ -81,6 +81,7 @@ impl Setup {
         let name = TARGET_NAMES[usize::from(target)];
         let comes_after = self.in_order && target == 1;
         Plan {
+            person: None,
             request_uid: UID.to_owned(),
             wish: match asked {
                 Asked::Standing => Wish::Standing,
