@@ -100,11 +100,12 @@ async fn a_deletion_that_waits_for_nothing_is_three_writes(stage: &Stage) {
     ];
     assert_eq!(writes, tally_of(expected));
     let expected = [
-        ("get customeroffboardings", 1), // after the intent
-        ("get offboardingproviders", 1), // after the intent
-        ("get offboardingrecords", 1),   // at planning
-        ("get secrets", 2),              // at planning and after the intent
-        ("list customerholds", 1),       // after the intent
+        ("get customeroffboardings", 1),  // after the intent
+        ("get offboardingproviders", 1),  // after the intent
+        ("get offboardingrecords", 1),    // at planning
+        ("get secrets", 2),               // at planning and after the intent
+        ("list customerholds", 1),        // after the intent
+        ("list offboardingapprovals", 1), // after the intent: somebody may have said no
     ];
     assert_eq!(reads, tally_of(expected));
     let of_object: Vec<&Call> = calls.iter().filter(|call| call.resource.contains("providers/")).collect();

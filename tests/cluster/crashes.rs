@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use harness::{
-    Options,
+    ApiFault, ApiMatch, ApiProxy, ApiStrike, Options,
     Provider::{self, Juicyway, Revolv3},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    stage::{Stage, all, play},
+    stage::{Stage, all, play, ready, says},
     story::{Story, assert_told},
 };
 
@@ -188,4 +188,47 @@ async fn finished_from_the_record(story: &Story<'_>, result: &str) {
     let record = story.record_until("it is closed", |spec| spec["closed"] == true).await;
     assert_eq!((&record["result"], &record["sealedId"]), (&json!(result), &Value::Null));
     assert!(story.get("CustomerOffboarding", "acme").await.is_none());
+}
+
+/// Longer than the send, the request and the provider's own delay may take together.
+const SETTLED: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_written_is_not_forgotten_with_its_pass() {
+    let stage = Stage::start(Options::default()).await.unwrap();
+    stage.kill_operator().await;
+    stage.free_the_lease().await.unwrap();
+    let proxy = ApiProxy::start(&stage.plane).await.unwrap();
+    let launch = stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
+    let mut operator = ready(&launch, stage.scratch.path()).await.unwrap();
+    says(&mut operator, "leading").await.unwrap();
+    stage
+        .play("forgotten", async |story| {
+            // Shown as before: whoever forgot that it was accepted would send it again.
+            story.sandbox.configure(Revolv3, &json!({"afterDelete": "Unchanged"})).await.unwrap();
+            story.sandbox.seed(Revolv3, "90017", &json!({})).await.unwrap();
+            story.provider(Revolv3, json!({"verify": {"deadline": "30s"}})).await;
+            let about = story.namespace.name().to_owned();
+            for verb in ["update", "get"] {
+                proxy.strike(ApiFault {
+                    matches: ApiMatch {
+                        verb: verb.to_owned(),
+                        resource: "offboardingrecords".to_owned(),
+                        about: about.clone(),
+                    },
+                    skip: 0,
+                    times: u32::MAX,
+                    strike: ApiStrike::Reset,
+                    applies: false,
+                });
+            }
+            story.request("acme", Revolv3, "90017").await;
+            story.until_applied(Revolv3, "90017").await;
+            tokio::time::sleep(SETTLED).await;
+            assert!(proxy.struck() >= 2, "neither a read nor a write of the record was struck");
+            proxy.spare(&about);
+            assert_eq!(story.finished("acme").await["result"], "Unverified");
+            assert_eq!(story.deletes(Revolv3, "90017").await, 1);
+        })
+        .await;
 }

@@ -131,6 +131,26 @@ async fn a_hold_on_somebody_else_or_on_another_provider_holds_nobody_here() {
     .await;
 }
 
+#[tokio::test]
+async fn a_hold_on_the_requests_customer_holds_a_target_that_knows_them_by_another_id() {
+    play("person", async |story| {
+        story.cast().await;
+        let person = story.pseudonym("90017").await;
+        story.hold(Juicyway, json!({"customers": [{"ref": person}]})).await;
+        story.sandbox.seed(Juicyway, ID, &json!({})).await.unwrap();
+        story.provider(Juicyway, json!({})).await;
+        let target =
+            json!([{"name": "billing", "providerRef": {"name": "juicyway"}, "customer": {"id": ID}}]);
+        story.request_with("acme", Juicyway, "90017", json!({"targets": target})).await;
+        story.says("acme", &story.held()).await;
+        assert_eq!(story.deletes(Juicyway, ID).await, 0);
+        story.release().await;
+        assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
+        assert_eq!(story.deletes(Juicyway, ID).await, 1);
+    })
+    .await;
+}
+
 /// What ends by itself at a known time.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
