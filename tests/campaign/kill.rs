@@ -46,12 +46,17 @@ async fn whoever_dies_wherever_each_customer_is_deleted_once_and_every_request_e
     let free = Mutex::new(lanes.await);
     let at_once = free.lock().await.len();
     campaign
-        .run(at_once, async |seed| {
-            let lane = free.lock().await.pop().expect("as many runs as lanes");
-            let ended = AssertUnwindSafe(chain(&lane, seed)).catch_unwind().await;
-            free.lock().await.push(lane);
-            ended.unwrap_or_else(|panic| resume_unwind(panic))
-        })
+        .run(
+            at_once,
+            async |seed| {
+                let lane = free.lock().await.pop().expect("as many runs as lanes");
+                let ended = AssertUnwindSafe(chain(&lane, seed)).catch_unwind().await;
+                free.lock().await.push(lane);
+                ended.unwrap_or_else(|panic| resume_unwind(panic))
+            },
+            // Each lane has a history of its own, which its chains are judged by.
+            Vec::new,
+        )
         .await;
 }
 

@@ -67,15 +67,21 @@ impl Campaign {
         self.record.is_some()
     }
 
-    /// Runs what is to do, `at_once` at a time.
+    /// Runs what is to do, `at_once` at a time. `wrong` says what was wrong beside the runs since it was last asked: the run after
+    /// which it is found is on record as one that failed, whoever it was.
     ///
     /// # Panics
     /// At the end, where a run failed: each is told when it does, with how to run it alone.
-    pub async fn run(&self, at_once: usize, run: impl AsyncFn(u64) -> Figures) {
+    pub async fn run(
+        &self,
+        at_once: usize,
+        run: impl AsyncFn(u64) -> Figures,
+        wrong: impl Fn() -> Vec<String>,
+    ) {
         let begun = Instant::now();
         let ended: Vec<Option<Figures>> = stream::iter(&self.seeds)
             .take_while(|_| std::future::ready(Instant::now() < self.until))
-            .map(|&seed| self.one(seed, &run))
+            .map(|&seed| self.one(seed, &run, &wrong))
             .buffer_unordered(at_once)
             .collect()
             .await;
@@ -88,9 +94,19 @@ impl Campaign {
         assert_eq!(failed, 0, "runs of {} that failed", self.part);
     }
 
-    async fn one(&self, seed: u64, run: &impl AsyncFn(u64) -> Figures) -> Option<Figures> {
+    async fn one(
+        &self,
+        seed: u64,
+        run: &impl AsyncFn(u64) -> Figures,
+        wrong: &impl Fn() -> Vec<String>,
+    ) -> Option<Figures> {
         let begun = Instant::now();
-        let ended = AssertUnwindSafe(run(seed)).catch_unwind().await;
+        let judged = async {
+            let figures = run(seed).await;
+            assert_eq!(wrong(), [""; 0], "seen by nobody who takes part");
+            figures
+        };
+        let ended = AssertUnwindSafe(judged).catch_unwind().await;
         let seconds = begun.elapsed().as_secs_f64();
         let mut line = json!({ "part": self.part, "src": self.source, "seed": seed, "seconds": seconds });
         match &ended {

@@ -54,7 +54,7 @@ impl Held {
 #[tokio::test]
 async fn after_many_offboardings_the_operator_is_as_it_was() {
     let minutes = std::env::var("SOAK_MINUTES").map_or(1, |minutes| minutes.parse().unwrap());
-    Campaign::of("soak", 1).run(1, async |seed| soak(seed, minutes).await).await;
+    Campaign::of("soak", 1).run(1, async |seed| soak(seed, minutes).await, Vec::new).await;
 }
 
 async fn soak(seed: u64, minutes: u64) -> Figures {
