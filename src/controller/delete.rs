@@ -158,31 +158,27 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
 impl Errand {
     async fn run(self, tell: oneshot::Sender<Came>) {
         let came = match self.reserve().await {
-            Err(failure) => Came::NotNow(failure),
+            Err(failure) => Err(Came::NotNow(failure)),
             Ok(reservation) => self.with_a_turn(reservation).await,
         };
         match came {
-            Came::Told(record, unsaved, _) if matches!(unsaved.sent.outcome, Outcome::Unknown(_)) => {
-                let record = self.write_down(*record, &unsaved).await;
+            Ok((record, unsaved)) if matches!(unsaved.sent.outcome, Outcome::Unknown(_)) => {
+                let record = self.write_down(record, &unsaved).await;
                 let _ = tell.send(Came::Written(Box::new(record)));
             }
-            Came::Told(record, unsaved, _) => self.hand_over(tell, record, unsaved).await,
-            came => drop(tell.send(came)),
+            Ok((record, unsaved)) => self.hand_over(tell, record, unsaved).await,
+            Err(came) => drop(tell.send(came)),
         }
     }
 
     /// The pass may write it down together with the end. Where nobody listens any more, or it does not stand soon, it is done here:
     /// an outcome that is forgotten would be taken for a call that nobody knows about.
-    async fn hand_over(
-        &self,
-        tell: oneshot::Sender<Came>,
-        record: Box<OffboardingRecord>,
-        unsaved: Box<Unsaved>,
-    ) {
+    async fn hand_over(&self, tell: oneshot::Sender<Came>, record: OffboardingRecord, unsaved: Unsaved) {
         let (stands, stood) = oneshot::channel();
-        let told = tell.send(Came::Told(record.clone(), unsaved.clone(), stands)).is_ok();
-        if !told || !matches!(tokio::time::timeout(WRITTEN_WITHIN, stood).await, Ok(Ok(()))) {
-            self.write_down(*record, &unsaved).await;
+        let told = Came::Told(Box::new(record.clone()), Box::new(unsaved.clone()), stands);
+        let listens = tell.send(told).is_ok();
+        if !listens || !matches!(tokio::time::timeout(WRITTEN_WITHIN, stood).await, Ok(Ok(()))) {
+            self.write_down(record, &unsaved).await;
         }
     }
 
@@ -192,21 +188,25 @@ impl Errand {
         Ok(Arc::new(Mutex::new(reservation)))
     }
 
-    async fn with_a_turn(&self, reservation: Arc<Mutex<Reservation>>) -> Came {
+    /// The record with the intent, and what became of it; or why nothing was begun.
+    async fn with_a_turn(
+        &self,
+        reservation: Arc<Mutex<Reservation>>,
+    ) -> Result<(OffboardingRecord, Unsaved), Came> {
         // Here, because the turn may have been waited for.
         if !self.ctx.leadership.outlasts_a_send() || self.ctx.stopping.is_cancelled() {
-            return Came::LeaseLost;
+            return Err(Came::LeaseLost);
         }
         let begun = Instant::now();
         let attempt_id = uuid::Uuid::new_v4().to_string();
         if let Some(next) = self.takes_no_slot(&attempt_id) {
-            return Came::Queued(next);
+            return Err(Came::Queued(next));
         }
         let record = match self.write_intent(&attempt_id, begun).await {
             Ok(record) => record,
             Err(came) => {
                 self.gives_back(&attempt_id);
-                return came;
+                return Err(came);
             }
         };
         failpoint!("intent.after");
@@ -218,8 +218,7 @@ impl Errand {
             self.gives_back(&attempt_id);
         }
         self.tell_the_log(&sent);
-        let unsaved = Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() };
-        Came::Told(Box::new(record), Box::new(unsaved), oneshot::channel().0)
+        Ok((record, Unsaved { attempt_id, sent, answered_at: (self.ctx.clock)() }))
     }
 
     /// Takes a slot of the account's budget; where none is left, what is waited for.

@@ -22,7 +22,7 @@ pub enum Person {
 impl Person {
     /// Whom the plan's request is about.
     pub async fn of(ctx: &Context, plan: &Plan, namespace: &str, keys: Option<&Keys>) -> Self {
-        let (Some(source), keys) = (&plan.person, keys) else { return Self::TheCustomer };
+        let Some(source) = &plan.person else { return Self::TheCustomer };
         let Some(keys) = keys else { return Self::Unknown };
         match source {
             CustomerSource::Literal(customer) => Self::Known(keys.customer_ref(customer)),

@@ -23,7 +23,7 @@ use crate::api::RETRY_ANNOTATION;
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached. `removed` is told of every
 /// object that left the watch, also while nobody watched.
 ///
-/// An error is told by kube and waited out here: on the way to a controller it would hold up whoever is woken by something else.
+/// An error is waited out here: on the way to a controller it would hold up whoever is woken by something else.
 pub fn watch<K>(
     api: Api<DeserializeGuard<K>>,
     selector: &str,

@@ -7,9 +7,9 @@ use std::{
 
 use harness::{Provider, eventually};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::story::Story;
+use crate::{draw::Draw, story::Story};
 
 /// One customer of a run, and the request that is about them.
 #[derive(Clone, Debug)]
@@ -56,6 +56,30 @@ impl Story<'_> {
             println!("slow: {}/{request} took {:.0?}", self.namespace.name(), begun.elapsed());
         }
         status
+    }
+
+    /// Customers at both providers, turn by turn; the answer to the deletion of some takes long, or is lost, before or after it
+    /// took effect.
+    pub async fn troubled(&self, draw: &mut Draw, count: u64) -> Vec<Case> {
+        let (mut cases, mut faults) = (Vec::new(), Vec::new());
+        for n in 0..count {
+            let (provider, id) = if n % 2 == 0 {
+                (Provider::Juicyway, format!("cus_{n}"))
+            } else {
+                (Provider::Revolv3, (91_000 + n).to_string())
+            };
+            self.sandbox.seed(provider, &id, &json!({})).await.unwrap();
+            let at = if draw.once_in(2) { "afterApply" } else { "beforeApply" };
+            let fault = match draw.below(3) {
+                0 => json!({"kind": "latency", "ms": 500 + draw.below(3_000), "at": at}),
+                1 => json!({"kind": "cut", "at": at, "how": "rst"}),
+                _ => json!({"kind": "latency", "ms": 0, "at": at}),
+            };
+            faults.push(json!({"match": {"method": "DELETE", "customer": id}, "times": 1, "do": fault}));
+            cases.push(Case { request: format!("request-{n}"), provider, id });
+        }
+        self.sandbox.set_faults(&json!(faults)).await.unwrap();
+        cases
     }
 
     /// Lets somebody agree whenever the request asks, until it is finished: who agreed before may have been cut off, or what was

@@ -84,22 +84,7 @@ async fn begin(story: &Story<'_>, draw: &mut Draw) -> Vec<Case> {
         story.provider(provider, json!({"verify": {"deadline": "5m"}})).await;
         story.provider_reason(provider, "Ready", "ProbeSucceeded").await;
     }
-    let mut cases = Vec::new();
-    let mut faults = Vec::new();
-    for n in 0..REQUESTS {
-        let (provider, id) =
-            if n % 2 == 0 { (Juicyway, format!("cus_{n}")) } else { (Revolv3, (91_000 + n).to_string()) };
-        story.sandbox.seed(provider, &id, &json!({})).await.unwrap();
-        let fault = match draw.below(4) {
-            0 => json!({"kind": "latency", "ms": 500 + draw.below(3_000), "at": "afterApply"}),
-            1 => json!({"kind": "latency", "ms": 500 + draw.below(3_000), "at": "beforeApply"}),
-            2 => json!({"kind": "cut", "at": "afterApply", "how": "rst"}),
-            _ => json!({"kind": "latency", "ms": 0, "at": "afterApply"}),
-        };
-        faults.push(json!({"match": {"method": "DELETE", "customer": id}, "times": 1, "do": fault}));
-        cases.push(Case { request: format!("request-{n}"), provider, id });
-    }
-    story.sandbox.set_faults(&json!(faults)).await.unwrap();
+    let cases = story.troubled(draw, REQUESTS).await;
     for case in &cases {
         story.request(&case.request, case.provider, &case.id).await;
         tokio::time::sleep(Duration::from_millis(draw.below(300))).await;

@@ -37,6 +37,9 @@ use crate::{
 /// Offboardings that are under way when it happens.
 const REQUESTS: u64 = 6;
 
+/// So many of them, one at each provider, are asked for only while no record can be made.
+const LATE: usize = 2;
+
 const HOME: &str = "/api/v1/namespaces/customer-offboarding";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
@@ -213,40 +216,26 @@ impl<'a> Play<'a> {
     async fn begin(cluster: &'a Cluster<'a>, upheaval: Upheaval, draw: &mut Draw) -> Play<'a> {
         let story = cluster.lane.stage.story("upheaval").await;
         let attended = upheaval == Upheaval::Policies || draw.once_in(3);
-        let mut faults = Vec::new();
-        let mut cases = Vec::new();
-        for n in 0..REQUESTS {
-            let (provider, id) =
-                if n % 2 == 0 { (Juicyway, format!("cus_{n}")) } else { (Revolv3, (91_000 + n).to_string()) };
-            story.sandbox.seed(provider, &id, &json!({})).await.unwrap();
-            let at = if draw.once_in(2) { "afterApply" } else { "beforeApply" };
-            let fault = match draw.below(3) {
-                0 => json!({"kind": "latency", "ms": 500 + draw.below(3_000), "at": at}),
-                1 => json!({"kind": "cut", "at": at, "how": "rst"}),
-                _ => json!({"kind": "latency", "ms": 0, "at": at}),
-            };
-            faults.push(json!({"match": {"method": "DELETE", "customer": id}, "times": 1, "do": fault}));
-            cases.push(Case { request: format!("request-{n}"), provider, id });
-        }
-        story.sandbox.set_faults(&json!(faults)).await.unwrap();
+        let cases = story.troubled(draw, REQUESTS).await;
         let play = Play { cluster, story, cases, attended, unproven: Cell::new(None) };
-        play.asked().await;
+        let early = if upheaval == Upheaval::Quota { &play.cases[LATE..] } else { &play.cases[..] };
+        play.ask(early).await;
         if attended {
             play.story.cast().await;
-            let half = play.cases.iter().step_by(2);
+            let half = early.iter().step_by(2);
             join_all(half.map(|case| play.story.agree("bob", &case.request))).await;
         }
         play
     }
 
     /// As Git says it.
-    async fn asked(&self) {
+    async fn ask(&self, cases: &[Case]) {
         let required =
             json!({"approvals": {"required": u32::from(self.attended)}, "verify": {"deadline": "5m"}});
         for provider in [Juicyway, Revolv3] {
             self.story.provider(provider, required.clone()).await;
         }
-        for case in &self.cases {
+        for case in cases {
             self.story.request(&case.request, case.provider, &case.id).await;
         }
     }
@@ -272,7 +261,7 @@ impl<'a> Play<'a> {
         plane.apply_path(&root().join("crds")).await.unwrap();
         plane.stamps_requests().await.unwrap();
         self.nothing_was_sent(gone, Timestamp::now()).await;
-        self.asked().await;
+        self.ask(&self.cases).await;
     }
 
     /// Nobody asks any more.
@@ -322,13 +311,20 @@ impl<'a> Play<'a> {
         self.story.ask_as("admin", Method::PATCH, &of_status, &status).await.unwrap();
         self.story.wait("the quota is in force", async || self.refuses_a_record().await).await;
         let known = self.story.records().await.len();
-        let from = Timestamp::now();
+        let late = &self.cases[..LATE];
+        self.ask(late).await;
+        for case in late {
+            let refused = |status: &Value| {
+                let words = status["waitingFor"].as_str().unwrap_or_default();
+                status["phase"] == "AwaitingApproval" || words == "the Kubernetes API server to answer"
+            };
+            self.story.until(&case.request, "nobody can begin it", refused).await;
+        }
         tokio::time::sleep(away).await;
         self.agreed_by("carol").await;
         assert_eq!(self.story.records().await.len(), known, "records that a quota lets through");
-        let until = Timestamp::now();
-        if known == 0 {
-            self.nothing_was_sent(from, until).await;
+        for case in late {
+            assert_eq!(self.story.deletes(case.provider, &case.id).await, 0, "{case:?} without a record");
         }
         self.story.ask_as("admin", Method::DELETE, &format!("{path}/none"), &json!({})).await.unwrap();
     }
