@@ -30,4 +30,5 @@ mod stale;
 #[path = "../cluster/story.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod story;
+mod tree;
 mod upheavals;

@@ -1,24 +1,23 @@
 //! What a campaign has to do, what it has done already, and how the runs ended.
 //!
-//! Without `CAMPAIGN_RUNS` a slice is run, as in CI. With it, so many runs: those that are on record for the same `src/` are not
+//! Without `CAMPAIGN_RUNS` a slice is run, as in CI. With it, so many runs: those that are on record for the same tree are not
 //! done again, and after `CAMPAIGN_MINUTES` (55) no further one is begun. `CAMPAIGN_SEED` runs that one alone.
 
 use std::{
     any::Any,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::Write as _,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
-    process::Command,
     sync::Mutex,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::stage::root;
+use crate::{stage::root, tree::Tree};
 
 /// Figures of one run, by name: `kills` → 10.
 pub type Figures = BTreeMap<String, u64>;
@@ -28,9 +27,14 @@ pub struct Campaign {
     part: &'static str,
     seeds: Vec<u64>,
     until: Instant,
-    /// Where runs are put on record; none for a slice.
-    record: Option<Mutex<fs::File>>,
-    source: String,
+    /// None for a slice.
+    record: Option<Record>,
+}
+
+/// Where runs are put on record, and as runs of what.
+struct Record {
+    file: Mutex<fs::File>,
+    tree: Tree,
 }
 
 impl Campaign {
@@ -41,25 +45,19 @@ impl Campaign {
         };
         let minutes = number("CAMPAIGN_MINUTES").unwrap_or(55);
         let until = Instant::now() + Duration::from_secs(60 * minutes);
-        let source = source();
         if let Some(seed) = number("CAMPAIGN_SEED") {
-            return Campaign { part, seeds: vec![seed], until, record: None, source };
+            return Campaign { part, seeds: vec![seed], until, record: None };
         }
         let Some(runs) = number("CAMPAIGN_RUNS") else {
-            return Campaign { part, seeds: (0..slice).collect(), until, record: None, source };
+            return Campaign { part, seeds: (0..slice).collect(), until, record: None };
         };
         let path = directory().join(format!("{part}.jsonl"));
-        let done: Vec<u64> = fs::read_to_string(&path)
-            .unwrap_or_default()
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|run| run["src"] == source && run["failed"].is_null())
-            .filter_map(|run| run["seed"].as_u64())
-            .collect();
-        let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        let seeds = (0..runs).filter(|seed| !done.contains(seed)).collect();
-        println!("{part}: {} of {runs} runs are on record", done.len());
-        Campaign { part, seeds, until, record: Some(Mutex::new(file)), source }
+        let tree = Tree::now(&root()).unwrap();
+        let done = done(&fs::read_to_string(&path).unwrap_or_default(), &tree.id);
+        let file = Mutex::new(OpenOptions::new().create(true).append(true).open(path).unwrap());
+        let seeds: Vec<u64> = (0..runs).filter(|seed| !done.contains(seed)).collect();
+        println!("{part}: {} of {runs} runs are on record for {tree:?}", runs - seeds.len() as u64);
+        Campaign { part, seeds, until, record: Some(Record { file, tree }) }
     }
 
     /// Whether this is more than a slice: worth more control planes than one.
@@ -89,6 +87,8 @@ impl Campaign {
         for (name, count) in ended.iter().flatten().flatten() {
             *sum.entry(name.clone()).or_default() += count;
         }
+        // Hundreds of them: they are for the report.
+        sum.retain(|name, _| !name.starts_with("property "));
         let failed = ended.iter().filter(|figures| figures.is_none()).count();
         println!("{}: {} runs in {:.0?}: {sum:?}; {failed} failed", self.part, ended.len(), begun.elapsed());
         assert_eq!(failed, 0, "runs of {} that failed", self.part);
@@ -100,31 +100,63 @@ impl Campaign {
         run: &impl AsyncFn(u64) -> Figures,
         wrong: &impl Fn() -> Vec<String>,
     ) -> Option<Figures> {
-        let begun = Instant::now();
         let judged = async {
             let figures = run(seed).await;
             assert_eq!(wrong(), [""; 0], "seen by nobody who takes part");
             figures
         };
-        let ended = AssertUnwindSafe(judged).catch_unwind().await;
-        let seconds = begun.elapsed().as_secs_f64();
-        let mut line = json!({ "part": self.part, "src": self.source, "seed": seed, "seconds": seconds });
-        match &ended {
-            Ok(figures) => line["figures"] = json!(figures),
-            Err(panic) => {
-                let why = words(panic.as_ref());
-                println!(
-                    "{}: run {seed} failed; again with CAMPAIGN_SEED={seed} make campaign-{}\n{why}",
-                    self.part, self.part
-                );
-                line["failed"] = json!(why);
-            }
-        }
-        if let Some(record) = &self.record {
-            writeln!(record.lock().unwrap(), "{line}").unwrap();
+        let ended = self.on_record(json!(seed), judged).await;
+        if let Err(panic) = &ended {
+            println!(
+                "{}: run {seed} failed; again with CAMPAIGN_SEED={seed} make campaign-{}\n{}",
+                self.part,
+                self.part,
+                words(panic.as_ref())
+            );
         }
         ended.ok()
     }
+
+    /// What is looked at once the runs are over: on record as they are, so that it counts where it fails.
+    ///
+    /// # Panics
+    /// Where it does.
+    pub async fn afterwards(&self, what: &str, look: impl Future<Output = Figures>) {
+        self.on_record(json!(what), look).await.map(drop).unwrap_or_else(|panic| resume_unwind(panic));
+    }
+
+    async fn on_record(
+        &self,
+        seed: Value,
+        run: impl Future<Output = Figures>,
+    ) -> Result<Figures, Box<dyn Any + Send>> {
+        let (at, begun) = (SystemTime::UNIX_EPOCH.elapsed().unwrap(), Instant::now());
+        let ended = AssertUnwindSafe(run).catch_unwind().await;
+        let Some(Record { file, tree }) = &self.record else { return ended };
+        let mut line = json!({
+            "part": self.part, "tree": tree.id, "commit": tree.commit, "clean": tree.clean, "seed": seed,
+            "begun": at.as_secs_f64(), "seconds": begun.elapsed().as_secs_f64(),
+        });
+        match &ended {
+            Ok(figures) => line["figures"] = json!(figures),
+            Err(panic) => line["failed"] = json!(words(panic.as_ref())),
+        }
+        // Of what else it would be a run, nobody can say.
+        let is_the_same = Tree::now(&root()).unwrap().id == tree.id;
+        if is_the_same || ended.is_err() {
+            writeln!(file.lock().unwrap(), "{line}").unwrap();
+        } else {
+            println!("{}: run {seed} is not put on record: its files were changed meanwhile", self.part);
+        }
+        ended
+    }
+}
+
+/// The seeds that came to a good end on a tree. Whoever failed is run again, and stays on record as well.
+fn done(record: &str, tree: &str) -> BTreeSet<u64> {
+    let runs = record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_it = runs.filter(|run| run["tree"] == tree && run["failed"].is_null());
+    of_it.filter_map(|run| run["seed"].as_u64()).collect()
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {
@@ -139,49 +171,13 @@ pub fn directory() -> PathBuf {
     directory
 }
 
-/// What was run: the tree of `src/` in Git, and whether it was changed since. Empty where nobody can say.
-pub fn source() -> String {
-    let git = |args: &[&str]| {
-        let output = Command::new("git").args(args).current_dir(root()).output();
-        output.map_or_else(
-            |_| String::new(),
-            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        )
-    };
-    let changed = !git(&["status", "--porcelain", "--", "src"]).is_empty();
-    git(&["rev-parse", "--short=12", "HEAD:src"]) + if changed { "+changes" } else { "" }
-}
-
-/// Every run on record for a source, by part: how many, their figures, how long they took, how many failed.
-pub fn totals(source: &str) -> BTreeMap<String, Value> {
-    let mut parts = BTreeMap::<String, BTreeMap<u64, Value>>::new();
-    for entry in fs::read_dir(directory()).unwrap().map(Result::unwrap) {
-        if entry.path().extension().is_some_and(|extension| extension == "jsonl") {
-            let text = fs::read_to_string(entry.path()).unwrap();
-            let runs = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            for run in runs.filter(|run| run["src"] == source) {
-                let part = parts.entry(run["part"].as_str().unwrap().to_owned()).or_default();
-                // A failure stays one, however often the run is repeated.
-                let seed = run["seed"].as_u64().unwrap();
-                if part.get(&seed).is_none_or(|earlier| earlier["failed"].is_null()) {
-                    part.insert(seed, run);
-                }
-            }
-        }
-    }
-    parts.into_iter().map(|(part, runs)| (part, total(runs.values()))).collect()
-}
-
-fn total<'a>(runs: impl Iterator<Item = &'a Value>) -> Value {
-    let (mut count, mut failed, mut seconds, mut figures) = (0_u64, 0_u64, 0.0, Map::new());
-    for run in runs {
-        count += 1;
-        failed += u64::from(!run["failed"].is_null());
-        seconds += run["seconds"].as_f64().unwrap_or_default();
-        for (name, value) in run["figures"].as_object().into_iter().flatten() {
-            let sum = figures.get(name).and_then(Value::as_u64).unwrap_or_default();
-            figures.insert(name.clone(), json!(sum + value.as_u64().unwrap_or_default()));
-        }
-    }
-    json!({ "runs": count, "failed": failed, "seconds": seconds.round(), "figures": figures })
+#[test]
+fn a_run_on_another_tree_is_done_again_and_so_is_one_that_failed() {
+    let record = r#"{"tree": "one", "seed": 1, "figures": {}}
+        {"tree": "other", "seed": 2, "figures": {}}
+        {"tree": "one", "seed": 3, "failed": "why"}
+        {"src": "one", "seed": 4, "figures": {}}
+        {"tree": "one", "seed": "quiet", "figures": {}}
+        half a li"#;
+    assert_eq!(done(record, "one"), BTreeSet::from([1]));
 }

@@ -23,6 +23,9 @@ use crate::{
 
 const A_MINUTE: u64 = 34;
 
+/// How long the run takes that the report asks for.
+const AN_HOUR: u64 = 60;
+
 /// A namespace and a sandbox for so many offboardings, which are under way together.
 const BATCH: u64 = 17;
 
@@ -54,7 +57,9 @@ impl Held {
 #[tokio::test]
 async fn after_many_offboardings_the_operator_is_as_it_was() {
     let minutes = std::env::var("SOAK_MINUTES").map_or(1, |minutes| minutes.parse().unwrap());
-    Campaign::of("soak", 1).run(1, async |seed| soak(seed, minutes).await, Vec::new).await;
+    // A shorter one is on record as what it is: it neither counts as the hour nor stands in its way.
+    let part = if minutes >= AN_HOUR { "soak" } else { "soak-short" };
+    Campaign::of(part, 1).run(1, async |seed| soak(seed, minutes).await, Vec::new).await;
 }
 
 async fn soak(seed: u64, minutes: u64) -> Figures {

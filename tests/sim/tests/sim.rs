@@ -2,18 +2,23 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
+
+#[path = "../../campaign/tree.rs"]
+mod tree;
 
 use sim::{
     MUST_HAPPEN, Scenario,
     bugs::Bug::{self, *},
     run, run_seed, shrink,
 };
+use tree::Tree;
 
 /// How long the seeds may take where nobody says how many.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -87,9 +92,16 @@ fn no_history_breaks_a_promise() {
         println!("{}\n{:?}", story.trace.join("\n"), story.broken);
         return;
     }
-    let begun = Instant::now();
+    let (at, begun) = (SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
     let first = number("SIM_FIRST").unwrap_or(0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let record = number("SIM_SEEDS").map(|_| Tree::now(&root).expect("Git says what is run"));
     let sum = visit(first, number("SIM_SEEDS"));
+    let failed = wrong(&sum);
+    if let Some(tree) = record {
+        let line = line_of(&tree, first, &sum, (at, begun.elapsed()), failed.as_deref());
+        put_on_record(&root, &line).expect("the run can be put on record");
+    }
     if let Some(seed) = sum.broken {
         panic!("{}", told(seed, None));
     }
@@ -97,33 +109,62 @@ fn no_history_breaks_a_promise() {
     for (name, times) in &sum.figures {
         println!("{times:>10}  {name}");
     }
-    if number("SIM_SEEDS").is_some() {
-        put_on_record(first, &sum, begun.elapsed()).expect("the run can be put on record");
-    }
-    // A run without a broken promise says nothing where the interesting things never happened.
-    if sum.histories >= FEWEST {
-        let missing: Vec<_> = MUST_HAPPEN.iter().filter(|name| !sum.figures.contains_key(*name)).collect();
-        assert!(missing.is_empty(), "never happened: {missing:?}");
-    }
+    assert_eq!(failed, None);
 }
 
-/// Beside the runs of the other campaigns: `make campaign-report` counts it. See `tests/campaign/results.rs`.
-fn put_on_record(first: u64, sum: &Sum, took: Duration) -> std::io::Result<()> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let git = |args: &[&str]| -> std::io::Result<String> {
-        let output = std::process::Command::new("git").args(args).current_dir(&root).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let changed = !git(&["status", "--porcelain", "--", "src"])?.is_empty();
-    let source = git(&["rev-parse", "--short=12", "HEAD:src"])? + if changed { "+changes" } else { "" };
-    let (histories, steps, seconds) = (sum.histories, sum.steps, took.as_secs_f64());
-    let line = format!(
-        r#"{{"part":"sim","src":"{source}","seed":{first},"seconds":{seconds},"figures":{{"histories":{histories},"steps":{steps}}}}}"#
-    );
-    std::fs::create_dir_all(root.join("target/campaign"))?;
-    let path = root.join("target/campaign/sim.jsonl");
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+/// A broken promise. A run without one says nothing where the interesting things never happened.
+fn wrong(sum: &Sum) -> Option<String> {
+    if let Some(seed) = sum.broken {
+        return Some(format!("seed {seed} breaks a promise"));
+    }
+    let missing: Vec<_> = MUST_HAPPEN.iter().filter(|name| !sum.figures.contains_key(*name)).collect();
+    (sum.histories >= FEWEST && !missing.is_empty()).then(|| format!("never happened: {}", missing.len()))
+}
+
+/// Beside the runs of the other campaigns: `make campaign-report` counts it. See `tests/campaign/report.rs`.
+fn line_of(
+    tree: &Tree,
+    first: u64,
+    sum: &Sum,
+    (at, took): (Duration, Duration),
+    failed: Option<&str>,
+) -> String {
+    let Tree { id, commit, clean } = tree;
+    let (histories, steps) = (sum.histories, sum.steps);
+    let (begun, seconds) = (at.as_secs_f64(), took.as_secs_f64());
+    let failed = failed.map_or_else(String::new, |why| format!(r#","failed":"{why}""#));
+    format!(
+        r#"{{"part":"sim","tree":"{id}","commit":"{commit}","clean":{clean},"seed":{first},"begun":{begun},"seconds":{seconds},"figures":{{"histories":{histories},"steps":{steps}}}{failed}}}"#
+    )
+}
+
+fn put_on_record(root: &Path, line: &str) -> std::io::Result<()> {
+    let directory = root.join("target/campaign");
+    std::fs::create_dir_all(&directory)?;
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("sim.jsonl"))?;
     std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
+}
+
+#[test]
+fn a_range_that_breaks_a_promise_or_meets_too_little_is_on_record_as_one_that_failed() {
+    let tree = Tree { id: "abc".to_owned(), commit: "def".to_owned(), clean: true };
+    let line = |sum: &Sum| {
+        let times = (Duration::from_secs(5), Duration::from_secs(2));
+        line_of(&tree, 7, sum, times, wrong(sum).as_deref())
+    };
+    let passed = Sum {
+        figures: MUST_HAPPEN.iter().map(|name| (*name, 1)).collect(),
+        histories: FEWEST,
+        ..Sum::default()
+    };
+    let start =
+        r#"{"part":"sim","tree":"abc","commit":"def","clean":true,"seed":7,"begun":5,"seconds":2,"figures":"#;
+    assert_eq!(line(&passed), format!(r#"{start}{{"histories":1000,"steps":0}}}}"#));
+    let broken = Sum { broken: Some(9), ..Sum::default() };
+    let failed = r#"{"histories":0,"steps":0},"failed":"seed 9 breaks a promise"}"#;
+    assert_eq!(line(&broken), format!("{start}{failed}"));
+    let dull = Sum { histories: FEWEST, ..Sum::default() };
+    assert!(line(&dull).contains(r#","failed":"never happened: "#), "{}", line(&dull));
 }
 
 #[test]
