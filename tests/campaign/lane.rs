@@ -48,7 +48,8 @@ impl Lane {
         self.stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig())
     }
 
-    async fn leads(&self, launch: &Launch) -> Process {
+    /// Starts one and waits until it leads.
+    pub async fn leads(&self, launch: &Launch) -> Process {
         self.free_the_lease().await;
         let mut operator = ready(launch, self.stage.scratch.path()).await.unwrap();
         says(&mut operator, "leading").await.unwrap();

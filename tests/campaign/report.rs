@@ -144,7 +144,6 @@ fn counts(count: &Count, total: &Value) -> u64 {
             .flat_map(|point| PROVIDERS.map(|provider| of(&format!("at:{point}:{provider}"))))
             .min()
             .unwrap_or_default(),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of seeds")]
         Histories => total["histories"].as_f64().unwrap_or_default() as u64,
     }
 }

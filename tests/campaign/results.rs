@@ -56,7 +56,7 @@ impl Campaign {
         let done = done(&fs::read_to_string(&path).unwrap_or_default(), &tree.id);
         let file = Mutex::new(OpenOptions::new().create(true).append(true).open(path).unwrap());
         let seeds: Vec<u64> = (0..runs).filter(|seed| !done.contains(seed)).collect();
-        println!("{part}: {} of {runs} runs are on record for {tree:?}", runs - seeds.len() as u64);
+        println!("{part}: {} of {runs} runs are to do on {tree:?}", seeds.len());
         Campaign { part, seeds, until, record: Some(Record { file, tree }) }
     }
 

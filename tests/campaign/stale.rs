@@ -4,7 +4,7 @@
 //! Only watches lag: the operator lists without a resourceVersion, and the API server answers that from the newest state. So who
 //! starts again never sees an older world.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
 use harness::{
@@ -14,7 +14,6 @@ use harness::{
 use serde_json::{Value, json};
 
 use crate::{
-    draw::Draw,
     lane::Lane,
     oracle::Case,
     results::{Campaign, Figures},
@@ -23,6 +22,12 @@ use crate::{
 
 /// After the approval was seen, and before the deletion: time to hold the watches back, and to change one's mind.
 const COOLING_OFF: Duration = Duration::from_secs(8);
+
+/// How long an attempt stands still for people to act, within its send deadline.
+const PAUSE: Duration = Duration::from_millis(1_500);
+
+/// From the intent to a failpoint further on.
+const A_LOOK: Duration = Duration::from_millis(300);
 
 /// What the operator's watches do not show.
 const HELD_BACK: [&str; 5] = [
@@ -63,34 +68,84 @@ const ALL: [Unseen; 10] = [
     Unseen::HeldAndReleased,
 ];
 
+/// When it happens; every attempt stands still at the failpoint where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    BeforeTheIntent,
+    AfterTheIntent,
+    AfterTheLook,
+    /// What was read is too old by then, so that nothing is sent either way.
+    AfterTheReads,
+}
+
+const MOMENTS: [When; 4] =
+    [When::BeforeTheIntent, When::AfterTheIntent, When::AfterTheLook, When::AfterTheReads];
+
+impl When {
+    fn failpoint(self) -> Option<&'static str> {
+        match self {
+            When::BeforeTheIntent => None,
+            When::AfterTheIntent => Some("intent.after"),
+            When::AfterTheLook => Some("relook.after"),
+            When::AfterTheReads => Some("reread.after"),
+        }
+    }
+
+    /// For `FAILPOINTS`: so many attempts stand still.
+    fn pauses(self, attempts: usize) -> String {
+        let Some(failpoint) = self.failpoint() else { return String::new() };
+        let pauses = (1..=attempts).map(|hit| format!("{failpoint}=pause({})@{hit}", PAUSE.as_millis()));
+        pauses.collect::<Vec<_>>().join(";")
+    }
+}
+
+/// The moment of a seed, and the provider of each play: all combinations within eight seeds.
+fn drawn(seed: u64, play: usize) -> (When, Provider) {
+    let seed = usize::try_from(seed).unwrap();
+    let provider = if (seed / MOMENTS.len() + play).is_multiple_of(2) { Juicyway } else { Revolv3 };
+    (MOMENTS[seed % MOMENTS.len()], provider)
+}
+
+#[test]
+fn eight_seeds_are_every_change_of_mind_at_every_moment_with_either_provider() {
+    let plans =
+        (0..8).flat_map(|seed| (0..ALL.len()).map(move |play| format!("{play} {:?}", drawn(seed, play))));
+    assert_eq!(plans.collect::<BTreeSet<_>>().len(), ALL.len() * MOMENTS.len() * 2);
+}
+
 #[tokio::test]
 async fn what_the_operator_does_not_see_stops_it_all_the_same() {
     let lane = Lane::open(Options::default()).await;
     let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
-    let _operator = lane.leader_behind(&proxy).await;
-    let campaign = Campaign::of("stale", 1);
+    let campaign = Campaign::of("stale", 2);
     campaign.run(1, async |seed| plan(&lane, &proxy, seed).await, || lane.history.wrong()).await;
 }
 
 /// All that may happen unseen, side by side: watches are held back for everybody.
 async fn plan(lane: &Lane, proxy: &ApiProxy, seed: u64) -> Figures {
-    let mut draw = Draw::new("stale", seed);
+    let (when, _) = drawn(seed, 0);
+    let launch = lane.behind(proxy).env("FAILPOINTS", when.pauses(2 * ALL.len()));
+    let _operator = lane.leads(&launch).await;
     let mut plays = Vec::new();
-    for unseen in ALL {
-        let provider = if draw.once_in(2) { Juicyway } else { Revolv3 };
-        plays.push(Play { story: lane.stage.story("stale").await, provider, unseen });
+    for (play, unseen) in ALL.into_iter().enumerate() {
+        let (_, provider) = drawn(seed, play);
+        plays.push(Play { story: lane.stage.story("stale").await, provider, unseen, when });
     }
     join_all(plays.iter().map(Play::agreed)).await;
     HELD_BACK.iter().for_each(|resource| proxy.hold_back(resource));
     join_all(plays.iter().map(Play::happens)).await;
-    join_all(plays.iter().map(Play::was_stopped)).await;
+    let stopped = join_all(plays.iter().map(Play::was_stopped)).await;
     proxy.let_go();
     join_all(plays.iter().map(Play::is_told)).await;
-    let mut figures = BTreeMap::from([("plans".to_owned(), 0)]);
+    let mut figures = Figures::new();
+    for reason in stopped.into_iter().flatten() {
+        *figures.entry(format!("stopped: {reason}")).or_default() += 1;
+    }
     for play in &plays {
         play.story.judge(&play.case()).await;
         play.story.judged().await;
         *figures.entry("plans".to_owned()).or_default() += 1;
+        *figures.entry(format!("plan {:?} {when:?} {}", play.unseen, play.provider.name())).or_default() += 1;
     }
     figures
 }
@@ -99,6 +154,7 @@ struct Play<'a> {
     story: Story<'a>,
     provider: Provider,
     unseen: Unseen,
+    when: When,
 }
 
 impl Play<'_> {
@@ -123,8 +179,21 @@ impl Play<'_> {
         story.reason("acme", "Waiting", "CoolingOff").await;
     }
 
+    /// Where the attempt stands still it has begun: nobody is told of it, but its record is there.
+    async fn stands_still(&self) {
+        if self.when == When::BeforeTheIntent {
+            return;
+        }
+        let has_begun = |spec: &Value| spec["attempts"].as_array().is_some_and(|all| !all.is_empty());
+        self.story.record_until("the attempt has begun", has_begun).await;
+        if self.when != When::AfterTheIntent {
+            tokio::time::sleep(A_LOOK).await;
+        }
+    }
+
     async fn happens(&self) {
-        let Play { story, provider, unseen } = self;
+        self.stands_still().await;
+        let Play { story, provider, unseen, .. } = self;
         match unseen {
             Unseen::Withdrawn => story.take_back("bob", "bob").await.unwrap(),
             Unseen::Denied => story.deny("carol", "acme").await,
@@ -149,12 +218,12 @@ impl Play<'_> {
         }
     }
 
-    /// By what it saw, the operator begins; by what is so, it sends nothing.
-    async fn was_stopped(&self) {
-        let Play { story, provider, unseen } = self;
+    /// By what it saw, the operator begins; by what is so, it sends nothing: why, where nothing may be sent.
+    async fn was_stopped(&self) -> Option<String> {
+        let Play { story, provider, unseen, .. } = self;
         if let Unseen::HeldAndReleased = unseen {
             story.until_applied(*provider, self.id()).await;
-            return;
+            return None;
         }
         let reason = story.not_sent().await;
         let due: &[&str] = match unseen {
@@ -170,11 +239,12 @@ impl Play<'_> {
         let is_due = due.iter().any(|word| reason == *word) || reason == "DeadlinePassed";
         assert!(is_due, "{unseen:?}: {reason}, not {due:?}");
         assert_eq!(story.deletes(*provider, self.id()).await, 0, "{unseen:?}");
+        reason.as_str().map(str::to_owned)
     }
 
     /// The watches caught up: the status says what is so.
     async fn is_told(&self) {
-        let Play { story, provider, unseen } = self;
+        let Play { story, provider, unseen, .. } = self;
         let waits = async |type_: &str, reason: &str| drop(story.reason("acme", type_, reason).await);
         match unseen {
             Unseen::Withdrawn => waits("Approved", "AwaitingApproval").await,
