@@ -50,7 +50,7 @@ const AFTER_ITS_END: Duration = Duration::from_secs(2);
 const ONCE_AN_ATTEMPT: &[&str] =
     &["relook.before", "relook.after", "reread.after", "permit.granted", "send.done"];
 
-/// Where each request passes once for sure: an outcome may be written down together with the end.
+/// Where each request passes once.
 const ONCE_A_REQUEST: &[&str] = &[
     "intent.create.before",
     "intent.put.before",
@@ -118,15 +118,20 @@ async fn chain(lane: &Lane, seed: u64) -> Figures {
         // Where everybody passes often, not always the first time.
         let hit = if ONCE_A_REQUEST.contains(&point) { 1 } else { 1 + draw.below(2) };
         let is_refused = point == "intent.put.before" || (hit > 1 && ONCE_AN_ATTEMPT.contains(&point));
-        let refused = (is_refused || draw.once_in(5)).then(|| first_refusal(&case));
-        arm(&story, &mut faults, refused).await;
+        // An outcome is written down by itself where it is not the end: a refusal, or an answer that was lost.
+        let is_lost = point.starts_with("outcome") && draw.once_in(2);
+        let troubled = is_refused || point.starts_with("outcome") || draw.once_in(5);
+        let trouble = if is_lost { lost_answer(&case) } else { first_refusal(&case) };
+        arm(&story, &mut faults, troubled.then_some(trouble)).await;
         let counted = if death == AT_RANDOM {
             let mut operator = lane.operator("").await;
             story.request(&case.request, provider, &case.id).await;
             let by_itself = dead(&mut operator, Duration::from_millis(draw.below(3_000))).await;
             assert!(!by_itself, "it ended, and nobody killed it: {}", operator.tail());
-            let was_late = story.status(&case.request).await["finished"] == true;
-            if was_late { "late:at-random" } else { "at-random" }.to_owned()
+            // Whoever an earlier death left is under way as well.
+            let asked = cases.iter().chain([&case]).map(async |case| story.status(&case.request).await);
+            let was_over = join_all(asked).await.iter().all(|status| status["finished"] == true);
+            if was_over { "late:at-random" } else { "at-random" }.to_owned()
         } else {
             let mut operator = lane.operator(&format!("{point}=kill@{hit}")).await;
             story.request(&case.request, provider, &case.id).await;
@@ -160,6 +165,12 @@ async fn over(story: &Story<'_>, case: &Case, approved: bool) {
 fn first_refusal(case: &Case) -> Value {
     let refused = json!({"kind": "rateLimit", "variant": "retryAfter", "seconds": 1});
     json!({"match": {"method": "DELETE", "customer": case.id}, "times": 1, "do": refused})
+}
+
+/// The customer is gone, and nobody is told.
+fn lost_answer(case: &Case) -> Value {
+    let lost = json!({"kind": "cut", "at": "afterApply", "how": "rst"});
+    json!({"match": {"method": "DELETE", "customer": case.id}, "times": 1, "do": lost})
 }
 
 /// One fault more. The sandbox takes a whole list and counts anew: what struck already is not in it again.
