@@ -31,7 +31,8 @@ test: check ## Everything that CI runs.
 	$(BUILD) --bins --examples --tests
 	tests/control-plane/build.sh >/dev/null
 	$(TEST)
-	$(TEST) --features failpoints --test shipped --test campaign
+	@# Slices of campaigns wait more than they work.
+	$(TEST) --features failpoints --test shipped --test campaign -- --test-threads 3
 
 check: needs ## Format, lints, dependencies, documentation.
 	$(CARGO) fmt --all --check
