@@ -173,7 +173,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             | Blocked::Duplicate
             | Blocked::Denied
             | Blocked::ApprovalPolicyMissing(_)
-            | Blocked::Resurrected
+            | Blocked::Resurrected(_)
             | Blocked::AccountChanged
             | Blocked::PlanChanged
             | Blocked::AnswerInvalid(_) => SLOWLY,

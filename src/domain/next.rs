@@ -144,8 +144,8 @@ pub enum Blocked {
     UnsupportedVersion,
     /// Another request, not finished, owns this customer.
     Duplicate,
-    /// This customer was offboarded before, and is there.
-    Resurrected,
+    /// This customer was offboarded before, and is there: people must agree, and so many have.
+    Resurrected(Missing),
     /// Offboarded before, or attempted, at another base URL, environment or account.
     AccountChanged,
     /// Another customer than the one that the plan was made for is there now.

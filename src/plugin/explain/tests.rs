@@ -112,8 +112,8 @@ every!(stops(Blocked):
     "blocked-unsupported-version" Blocked::UnsupportedVersion =>
         Blocked::UnsupportedVersion, Facts::Unusable(RecordProblem::UnsupportedVersion), false;
     "blocked-duplicate" Blocked::Duplicate => Blocked::Duplicate, Facts::Theirs, false;
-    "blocked-resurrected" Blocked::Resurrected =>
-        Blocked::Resurrected, Facts::Earlier(earlier(OffboardingResult::Erased)), true;
+    "blocked-resurrected" Blocked::Resurrected(_) =>
+        Blocked::Resurrected(Missing { have: 0, need: 1, why: WhyMissing::Awaited }), Facts::Earlier(earlier(OffboardingResult::Erased)), true;
     "blocked-account-changed" Blocked::AccountChanged =>
         Blocked::AccountChanged, Facts::Earlier(earlier(OffboardingResult::Erased)), false;
     "blocked-plan-changed" Blocked::PlanChanged => Blocked::PlanChanged, after(Some(not_sent())), false;

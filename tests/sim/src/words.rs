@@ -57,7 +57,7 @@ pub fn name_of(next: &Next) -> &'static str {
             Blocked::RecordCorrupted => "Stop RecordCorrupted",
             Blocked::UnsupportedVersion => "Stop UnsupportedVersion",
             Blocked::Duplicate => "Stop Duplicate",
-            Blocked::Resurrected => "Stop Resurrected",
+            Blocked::Resurrected(_) => "Stop Resurrected",
             Blocked::AccountChanged => "Stop AccountChanged",
             Blocked::PlanChanged => "Stop PlanChanged",
             Blocked::Denied => "Stop Denied",

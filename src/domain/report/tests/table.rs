@@ -234,8 +234,12 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Blocked Blocked -Blocked -Idle . . -Duplicate . . . . .",
         ),
         (
-            told(stop(Blocked::Resurrected), Facts::Earlier(earlier(OffboardingResult::Erased))).planned(),
-            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected -AwaitingApproval . . . .",
+            told(
+                stop(Blocked::Resurrected(lacking(WhyMissing::SameIdentity))),
+                Facts::Earlier(earlier(OffboardingResult::Erased)),
+            )
+            .planned(),
+            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected -SameIdentity . . . .",
         ),
         (
             told(stop(Blocked::AccountChanged), Facts::Earlier(earlier(OffboardingResult::Erased))),
