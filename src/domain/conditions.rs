@@ -132,7 +132,9 @@ fn why_stalled(next: &Next) -> Option<Reason> {
 
 fn planned(story: &Story) -> Verdict {
     let another = first(story, |next| match next {
-        Next::Stop(Blocked::PlanChanged) => Some(Reason::PlanChanged),
+        Next::Wait(Waiting::CustomerIdChanged) | Next::Stop(Blocked::PlanChanged) => {
+            Some(Reason::PlanChanged)
+        }
         Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
             Some(Reason::AccountChanged)
         }
@@ -375,6 +377,7 @@ fn waiting(story: &Story) -> Verdict {
             Waiting::ApiServer
             | Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
+            | Waiting::CustomerIdChanged
             | Waiting::Provider(_)
             | Waiting::Control(_)
             | Waiting::Retry { .. }

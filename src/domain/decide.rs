@@ -129,6 +129,7 @@ fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Res
     match &seen.customer {
         CustomerSeen::Known { .. } => Ok(provider),
         CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
+        CustomerSeen::Changed => Err(Next::Wait(Waiting::CustomerIdChanged)),
         // Where something was begun for this id, the profile that refuses it now is what must be mended: nothing ends unseen.
         CustomerSeen::Refused(_) if matches!(facts, Facts::Mine(_)) => {
             Err(Next::Wait(Waiting::ProviderUnusable(ProviderReason::InvalidProfile)))

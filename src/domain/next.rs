@@ -93,6 +93,8 @@ pub enum Waiting {
     ProviderUnusable(ProviderReason),
     /// The customer's id is in a Secret that cannot be read.
     CustomerIdUnavailable,
+    /// That Secret names somebody else than when this was begun, and nothing was done yet.
+    CustomerIdChanged,
     /// The provider did not answer, or not in a way that counts.
     Provider(Failure),
     /// The customer seems gone, but the control request is not answered as it should be.
@@ -214,6 +216,7 @@ impl Waiting {
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
+            | Waiting::CustomerIdChanged
             | Waiting::Held { .. }
             | Waiting::HoldsUnread
             | Waiting::Approvals(_)

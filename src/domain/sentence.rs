@@ -58,6 +58,10 @@ fn wait(waiting: &Waiting, about: About) -> String {
         Waiting::ProviderUnusable(reason) => {
             format!("provider '{provider}' to become ready ({reason}): {}", provider_problem(*reason))
         }
+        Waiting::CustomerIdChanged => {
+            "the customer id: its Secret names somebody else than when this was begun; put the id back, or cancel and create another request"
+                .to_owned()
+        }
         Waiting::CustomerIdUnavailable => {
             "the customer id: its Secret is not available; create it with `kubectl create secret generic … \
              --type=offboarding.dev/customer-id`"

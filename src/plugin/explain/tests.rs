@@ -56,6 +56,8 @@ every!(waits(Waiting):
         Waiting::ProviderUnusable(ProviderReason::SecretUnavailable), Facts::None, false;
     "waiting-customer-id-unavailable" Waiting::CustomerIdUnavailable =>
         Waiting::CustomerIdUnavailable, Facts::None, false;
+    "waiting-customer-id-changed" Waiting::CustomerIdChanged =>
+        Waiting::CustomerIdChanged, after(Some(not_sent())), false;
     "waiting-provider" Waiting::Provider(Failure { class: Class::Transient, .. }) =>
         Waiting::Provider(transient()), Facts::None, false;
     "waiting-provider-rate-limited" Waiting::Provider(_) =>

@@ -30,6 +30,7 @@ pub fn name_of(next: &Next) -> &'static str {
             Waiting::ProviderSuspended => "Wait ProviderSuspended",
             Waiting::ProviderUnusable(_) => "Wait ProviderUnusable",
             Waiting::CustomerIdUnavailable => "Wait CustomerIdUnavailable",
+            Waiting::CustomerIdChanged => "Wait CustomerIdChanged",
             Waiting::Provider(_) => "Wait Provider",
             Waiting::Control(_) => "Wait Control",
             Waiting::Held { .. } => "Wait Held",

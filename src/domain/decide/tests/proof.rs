@@ -125,6 +125,25 @@ fn a_look_that_may_be_older_than_the_customer_confirms_nothing() {
     }
 }
 
+/// Each intent would end in a re-read that says no: nothing is written before somebody has mended it.
+#[test]
+fn an_id_whose_secret_names_somebody_else_or_is_gone_before_anything_was_sent_costs_no_intent() {
+    for outcome in [not_sent(), rejected(Class::RateLimited), rejected(Class::Conflict)] {
+        for (customer, expected) in [
+            (CustomerSeen::Changed, "Wait CustomerIdChanged"),
+            (CustomerSeen::SecretUnavailable, "Wait CustomerIdUnavailable"),
+        ] {
+            let mut process = Process::new(after(Some(outcome.clone())));
+            process.seen.customer = customer;
+            for seconds in [LATER, LATER + 100_000] {
+                assert_eq!(brief(&process.turn(seconds, same())), expected, "{outcome:?}");
+            }
+            process.plan.wish = Wish::Withdrawn;
+            assert_eq!(brief(&process.turn(200_000, same())), "Close Cancelled/Cancelled");
+        }
+    }
+}
+
 #[test]
 fn looks_that_are_hours_apart_are_no_row() {
     const HOURS: u64 = 3600;

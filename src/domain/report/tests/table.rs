@@ -37,6 +37,10 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Planning Pending -Planning +Progressing . . . . . . . +ProviderUnavailable",
         ),
         (
+            told(wait(Waiting::CustomerIdChanged), after(Some(not_sent()))),
+            "Executing Deleting -Executing +Progressing . -PlanChanged +NoBlockers +NotRequired . . . +ProviderUnavailable",
+        ),
+        (
             told(wait(Waiting::Provider(transient())), Facts::None),
             "Planning Pending -Planning +Progressing . . . . . . . +ProviderUnavailable",
         ),
