@@ -103,7 +103,8 @@ fn wait(waiting: &Waiting, about: About) -> String {
         }
         Waiting::Turn { after } => format!("its turn: {} must be done first", after.join(", ")),
         Waiting::Retry { at, last } => {
-            format!("the next try at {}: last time nothing was done ({})", moment(*at), answer(last))
+            let (at, why) = (moment(*at), answer(last));
+            format!("the next try at {at}: last time nothing was done at provider '{provider}' ({why})")
         }
         Waiting::AuthRefused { until } => format!(
             "another credential: provider '{provider}' refused the one in its Secret; mend the Secret, or the next try is at {}",
@@ -292,7 +293,10 @@ fn stop(blocked: &Blocked, about: About) -> String {
                 (_, CauseWord::Ours(Cause::CustomerChanged)) => {
                     "says that the customer changed (412)".to_owned()
                 }
-                (Class::Forbidden, _) => format!("restricts {act} (403)"),
+                (Class::Forbidden, _) => match about.mode {
+                    Mode::Hard => "restricts deletion (403)".to_owned(),
+                    Mode::Soft => "restricts deactivation (403)".to_owned(),
+                },
                 (Class::Conflict, _) => "reports a conflict (409)".to_owned(),
                 _ => format!("refused the {act} ({})", answer(failure)),
             };
