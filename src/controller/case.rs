@@ -10,12 +10,12 @@ use super::{
     connection::Connection,
     context::Context,
     error::Error,
-    person::Person,
+    person::{Person, ids_are_personal},
     provider_kinds::{ProviderKey, ProviderObject},
-    secrets::{self, SecretProblem},
+    secrets,
 };
 use crate::{
-    api::{CustomerOffboarding, IdClass, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
+    api::{CustomerOffboarding, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
     domain::{
         BudgetSeen, CustomerId, CustomerSeen, CustomerSource, Facts, Failure, HoldSeen, InvalidSpec, Memory,
         Observation, Plan, ProviderSeen, RecordProblem, Sent, Whole, mode_of,
@@ -322,6 +322,13 @@ impl Case {
 
     async fn find_customer(&mut self, ctx: &Context, keys: &Keys, connection: &Connection) -> CustomerSeen {
         let sealed = self.sealed_id(keys);
+        // As long as nothing is at the provider: each re-read before a send compares them, and each would cost an intent.
+        if let (Some(sealed), CustomerSource::Secret(from), true) =
+            (&sealed, &self.plan.customer, self.facts().may_be_begun())
+            && let Some(other) = secrets::no_longer(&ctx.api, &self.origin.namespace, from, sealed).await
+        {
+            return other;
+        }
         let customer = match (&sealed, &self.plan.customer) {
             (Some(customer), _) => customer.clone(),
             (None, CustomerSource::Literal(_)) if ids_are_personal(ctx, connection) => {
@@ -329,12 +336,9 @@ impl Case {
             }
             (None, CustomerSource::Literal(customer)) => customer.clone(),
             (None, CustomerSource::Secret(from)) => {
-                match secrets::customer_id(&ctx.api, &self.origin.namespace, from).await {
-                    Ok(customer) => customer,
-                    Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => {
-                        return CustomerSeen::SecretUnavailable;
-                    }
-                }
+                let read = secrets::customer_id(&ctx.api, &self.origin.namespace, from).await;
+                let Ok(customer) = read else { return CustomerSeen::SecretUnavailable };
+                customer
             }
             (None, CustomerSource::Sealed) => return CustomerSeen::NotAsked,
         };
@@ -411,11 +415,6 @@ impl Case {
             environment: provider.environment,
         })
     }
-}
-
-fn ids_are_personal(ctx: &Context, connection: &Connection) -> bool {
-    let object = ctx.providers.get(&ProviderKey::of(&connection.facts));
-    object.is_some_and(|object| object.spec().id_class == IdClass::Personal)
 }
 
 /// Reads a provider object's credentials, and checks what can be checked without a call.

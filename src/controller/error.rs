@@ -144,7 +144,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             Waiting::ApiServer => backoff,
             // A mended Secret is noticed by a read of it: its provider object may look ready all the while.
             Waiting::AuthRefused { until } => left(*until, now).min(A_SECRET),
-            Waiting::CustomerIdUnavailable | Waiting::AnotherCredential => A_SECRET,
+            Waiting::CustomerIdUnavailable | Waiting::CustomerIdChanged | Waiting::AnotherCredential => A_SECRET,
             // Its provider object may be ready all the while: only this pass could not read a Secret.
             Waiting::ProviderUnusable(_) => A_SECRET,
             Waiting::Suspended
@@ -173,7 +173,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             | Blocked::Duplicate
             | Blocked::Denied
             | Blocked::ApprovalPolicyMissing(_)
-            | Blocked::Resurrected
+            | Blocked::Resurrected(_)
             | Blocked::AccountChanged
             | Blocked::PlanChanged
             | Blocked::AnswerInvalid(_) => SLOWLY,

@@ -65,6 +65,7 @@ fn notable(next: &Next, waited: bool) -> Option<EventType> {
         Next::Wait(
             Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
+            | Waiting::CustomerIdChanged
             | Waiting::Control(_)
             | Waiting::AuthRefused { .. }
             | Waiting::AnotherAddress

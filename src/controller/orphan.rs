@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord, RecordRequest},
-    domain::{Next, sentence},
+    domain::{About, Next, sentence},
 };
 
 /// An open record whose request is there is that request's business; this is looked at again after this long.
@@ -47,7 +47,8 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         }
         next => {
             for case in &mut cases.each {
-                let words = sentence(next, &case.plan.provider);
+                let mode = object.spec.request.mode;
+                let words = sentence(next, About { provider: &case.plan.provider, mode });
                 tell_in_record(&ctx, case, &words).await?;
             }
         }

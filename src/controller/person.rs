@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{context::Context, secrets};
+use super::{connection::Connection, context::Context, provider_kinds::ProviderKey, secrets};
 use crate::{
+    api::IdClass,
     domain::{CustomerSource, HoldSeen, HoldsSeen, Plan, ProviderName},
     evidence::Keys,
 };
@@ -49,4 +50,10 @@ impl Person {
             (held, _) => held,
         }
     }
+}
+
+/// Whether an id at this provider is personal data: then it stands in no request.
+pub(super) fn ids_are_personal(ctx: &Context, connection: &Connection) -> bool {
+    let object = ctx.providers.get(&ProviderKey::of(&connection.facts));
+    object.is_some_and(|object| object.spec().id_class == IdClass::Personal)
 }

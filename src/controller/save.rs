@@ -23,8 +23,7 @@ pub async fn save(
     let facts = cases.facts();
     let targets = cases.each.iter().zip(&facts).zip(&decisions.each);
     let targets = targets.map(|((case, facts), next)| target_story(case, facts, next, decisions)).collect();
-    let provider = cases.each.get(decisions.speaker).map_or("", |case| case.plan.provider.as_str());
-    let story = Story { due: due_of(object), ..Story::of(decisions, targets, provider) };
+    let story = Story { due: due_of(object), ..Story::of(decisions, targets) };
     let generation = object.metadata.generation.unwrap_or_default();
     let previous = object.status.clone().unwrap_or_default();
     let status = report(&story, generation, &previous, (ctx.clock)());
@@ -33,7 +32,7 @@ pub async fn save(
     }
     put(ctx, object, status.clone()).await?;
     ctx.events.tell(object, &decisions.next, &status).await;
-    tell_the_log(object, &decisions.next, provider);
+    tell_the_log(object, &decisions.next, &status);
     Ok(())
 }
 
@@ -47,6 +46,7 @@ fn target_story<'a>(
     let is_found = found.into_iter().any(|(name, planned)| *name == case.plan.target && planned.is_some());
     TargetStory {
         target: &case.plan.target,
+        provider: &case.plan.provider,
         facts,
         next,
         declared: match &case.provider {
@@ -79,15 +79,15 @@ pub async fn put(ctx: &Shared, object: &CustomerOffboarding, status: Offboarding
     Ok(())
 }
 
-fn tell_the_log(object: &CustomerOffboarding, next: &Next, provider: &str) {
-    let words = crate::domain::sentence(next, provider);
+fn tell_the_log(object: &CustomerOffboarding, next: &Next, status: &OffboardingStatus) {
+    let words = status.waiting_for.as_deref().unwrap_or_default();
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     match next {
         Next::Finished(ending) => {
-            tracing::info!(namespace, offboarding = name, provider, result = %ending.result, because = %ending.because, "{words}");
+            tracing::info!(namespace, offboarding = name, result = %ending.result, because = %ending.because, "{words}");
         }
         Next::Do(_) | Next::Wait(_) | Next::Stop(_) => {
-            tracing::info!(namespace, offboarding = name, provider, "waits for {words}");
+            tracing::info!(namespace, offboarding = name, "waits for {words}");
         }
     }
 }

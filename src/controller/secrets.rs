@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use super::api_server::{ApiError, ApiServer};
 use crate::{
     api::{FromSecret, SecretKeyRef},
-    domain::CustomerId,
+    domain::{CustomerId, CustomerSeen},
 };
 
 /// Type of the Secrets that hold a provider's credentials.
@@ -83,6 +83,20 @@ pub async fn customer_id(
     let bytes = entry(&secret, &from.key).ok_or(SecretProblem::Unavailable)?;
     let text = String::from_utf8(bytes).map_err(|_| SecretProblem::Unavailable)?;
     Ok(CustomerId::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+}
+
+/// What is wrong with the Secret of an id that was this one; `None` where it still is.
+pub async fn no_longer(
+    api: &ApiServer,
+    namespace: &str,
+    from: &SecretKeyRef,
+    known: &CustomerId,
+) -> Option<CustomerSeen> {
+    match customer_id(api, namespace, from).await {
+        Ok(now) if now == *known => None,
+        Ok(_) => Some(CustomerSeen::Changed),
+        Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => Some(CustomerSeen::SecretUnavailable),
+    }
 }
 
 /// Reads one Secret of a type, live.

@@ -1,11 +1,16 @@
 //! What each condition says, one function for each. The words come from `sentence`, so that all of them tell the same.
 
 use super::{
-    Blocked, Class, Declared, Effect, Ending, Facts, Next, Outcome, Waiting, WhyMissing,
+    Blocked, Class, Declared, Ending, Facts, Next, Outcome, Waiting, WhyMissing,
     report::{Story, TargetStory, attempt, outcome, phase, result},
-    sentence::{answer, sentence},
+    sentence::sentence,
+    several::{together, words},
 };
-use crate::api::{ConditionType, ErasureScope, Mode, OffboardingResult, Phase, Reason, Truth};
+use crate::api::{ConditionType, ErasureScope, OffboardingResult, Phase, Reason, Truth, UsedWaiver};
+
+mod sent;
+
+use sent::deleted;
 
 /// What one condition says.
 pub(super) struct Verdict(pub(super) Truth, pub(super) Reason, pub(super) String);
@@ -27,7 +32,7 @@ pub(super) const CONDITIONS: &[(ConditionType, Reporter)] = &[
 ];
 
 fn ready(story: &Story) -> Verdict {
-    let words = sentence(story.next, story.provider);
+    let told = words(story);
     let reason = match phase(story) {
         Phase::Planning | Phase::Pending => Reason::Planning,
         Phase::CoolingOff => Reason::CoolingOff,
@@ -37,10 +42,10 @@ fn ready(story: &Story) -> Verdict {
         Phase::Verifying => Reason::Verifying,
         Phase::Failed => Reason::Failed,
         Phase::Completed | Phase::Cancelled => {
-            return Verdict(Truth::True, result(story).map_or(Reason::Failed, result_reason), words);
+            return Verdict(Truth::True, result(story).map_or(Reason::Failed, result_reason), told);
         }
     };
-    Verdict(Truth::False, reason, words)
+    Verdict(Truth::False, reason, told)
 }
 
 fn result_reason(result: OffboardingResult) -> Reason {
@@ -59,9 +64,7 @@ fn result_reason(result: OffboardingResult) -> Reason {
 fn reconciling(story: &Story) -> Verdict {
     let idle = Verdict(Truth::False, Reason::Idle, "nothing is going on at the moment".to_owned());
     match story.next {
-        Next::Wait(Waiting::Retry { .. }) => {
-            Verdict(Truth::True, Reason::Retrying, sentence(story.next, story.provider))
-        }
+        Next::Wait(Waiting::Retry { .. }) => Verdict(Truth::True, Reason::Retrying, words(story)),
         Next::Wait(
             Waiting::Approvals(_)
             | Waiting::Held { .. }
@@ -80,8 +83,27 @@ fn reconciling(story: &Story) -> Verdict {
     }
 }
 
+/// What follows for the request, else for the first of its targets that this is told of, and in whose words.
+fn first<T>(story: &Story, told: impl Fn(&Next) -> Option<T>) -> Option<(T, String)> {
+    if let Some(found) = told(story.next) {
+        return Some((found, words(story)));
+    }
+    let mut open = story.targets.iter().filter(|target| !matches!(target.next, Next::Finished(_)));
+    open.find_map(|target| {
+        let words = sentence(target.next, target.about());
+        told(target.next).map(|found| (found, together([(target.target, words)].into_iter())))
+    })
+}
+
 fn stalled(story: &Story) -> Verdict {
-    let reason = match story.next {
+    match first(story, why_stalled) {
+        Some((reason, words)) => Verdict(Truth::True, reason, words),
+        None => Verdict(Truth::False, Reason::NotStalled, "nobody has to change an object".to_owned()),
+    }
+}
+
+fn why_stalled(next: &Next) -> Option<Reason> {
+    match next {
         Next::Finished(ending) => ending.is_failure().then_some(ending.because),
         Next::Stop(blocked) => match blocked {
             Blocked::Denied => Some(Reason::Denied),
@@ -99,26 +121,29 @@ fn stalled(story: &Story) -> Verdict {
             }
             Blocked::Refused { .. }
             | Blocked::Duplicate
-            | Blocked::Resurrected
+            | Blocked::Resurrected(_)
             | Blocked::AccountChanged
             | Blocked::PlanChanged
             | Blocked::Checks(_) => None,
         },
         Next::Do(_) | Next::Wait(_) => None,
-    };
-    match reason {
-        Some(reason) => Verdict(Truth::True, reason, sentence(story.next, story.provider)),
-        None => Verdict(Truth::False, Reason::NotStalled, "nobody has to change an object".to_owned()),
     }
 }
 
 fn planned(story: &Story) -> Verdict {
-    let words = || sentence(story.next, story.provider);
-    match story.next {
-        Next::Stop(Blocked::PlanChanged) => Verdict(Truth::False, Reason::PlanChanged, words()),
-        Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
-            Verdict(Truth::False, Reason::AccountChanged, words())
+    let another = first(story, |next| match next {
+        Next::Wait(Waiting::CustomerIdChanged) | Next::Stop(Blocked::PlanChanged) => {
+            Some(Reason::PlanChanged)
         }
+        Next::Wait(Waiting::AnotherAddress) | Next::Stop(Blocked::AccountChanged) => {
+            Some(Reason::AccountChanged)
+        }
+        Next::Do(_) | Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => None,
+    });
+    if let Some((reason, words)) = another {
+        return Verdict(Truth::False, reason, words);
+    }
+    match story.next {
         _ if is_planned(story) || is_agreed_to(story) => {
             Verdict(Truth::True, Reason::PlanReady, "the customer was found and the plan is made".to_owned())
         }
@@ -149,14 +174,46 @@ fn is_agreed_to(story: &Story) -> bool {
 }
 
 fn unblocked(story: &Story) -> Verdict {
-    let words = || sentence(story.next, story.provider);
-    let reason = match story.next {
+    if let Some((reason, words)) = first(story, blocked_by) {
+        return Verdict(Truth::False, reason, words);
+    }
+    let told = |truth, reason, words: &str| Verdict(truth, reason, words.to_owned());
+    if let Some(words) = passed_over(story) {
+        told(Truth::True, Reason::Waived, &words)
+    } else if story.waived {
+        let words = "something stands in the way, and somebody agreed that it is passed over";
+        told(Truth::True, Reason::Waived, words)
+    } else if is_planned(story) {
+        told(Truth::True, Reason::NoBlockers, "nothing stands in the way")
+    } else {
+        told(Truth::Unknown, Reason::Pending, "not checked")
+    }
+}
+
+/// Which checks were passed over by what was sent, and who agreed to that: told for as long as the request is there.
+fn passed_over(story: &Story) -> Option<String> {
+    let mut used = story.targets.iter().flat_map(|target| {
+        let attempts = match target.facts {
+            Facts::Mine(record) => record.attempts.as_slice(),
+            Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => &[],
+        };
+        let sent = attempts.iter().filter(|attempt| attempt.may_have_left());
+        sent.flat_map(|attempt| &attempt.waivers).map(move |UsedWaiver { check, approver, .. }| {
+            (target.target, format!("check '{check}' was passed over, as {approver} agreed"))
+        })
+    });
+    let first = used.next()?;
+    Some(together(std::iter::once(first).chain(used)))
+}
+
+fn blocked_by(next: &Next) -> Option<Reason> {
+    Some(match next {
         Next::Stop(Blocked::Checks(blockers)) => {
             let found = blockers.iter().any(|blocker| blocker.reason == Reason::BlockersFound.as_str());
             if found { Reason::BlockersFound } else { Reason::CheckFailed }
         }
         Next::Stop(Blocked::Duplicate) => Reason::Duplicate,
-        Next::Stop(Blocked::Resurrected) => Reason::Resurrected,
+        Next::Stop(Blocked::Resurrected(_)) => Reason::Resurrected,
         Next::Stop(Blocked::AccountChanged) => Reason::AccountChanged,
         Next::Stop(Blocked::Refused { failure, .. }) if failure.class == Class::Forbidden => {
             Reason::ProviderRestricted
@@ -164,24 +221,16 @@ fn unblocked(story: &Story) -> Verdict {
         Next::Stop(Blocked::Refused { failure, .. }) if failure.class == Class::Conflict => {
             Reason::ProviderConflict
         }
-        _ if story.waived => {
-            let words = "something stands in the way, and somebody agreed that it is passed over".to_owned();
-            return Verdict(Truth::True, Reason::Waived, words);
-        }
-        _ if is_planned(story) => {
-            return Verdict(Truth::True, Reason::NoBlockers, "nothing stands in the way".to_owned());
-        }
-        _ => return Verdict(Truth::Unknown, Reason::Pending, "not checked".to_owned()),
-    };
-    Verdict(Truth::False, reason, words())
+        Next::Do(_) | Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => return None,
+    })
 }
 
 fn approved(story: &Story) -> Verdict {
-    let words = || sentence(story.next, story.provider);
-    let not_yet = |reason| Verdict(Truth::False, reason, words());
+    let not_yet = |reason| Verdict(Truth::False, reason, words(story));
     match story.next {
-        Next::Wait(Waiting::Approvals(missing)) => return not_yet(why_missing(missing.why)),
-        Next::Stop(Blocked::Resurrected) => return not_yet(Reason::AwaitingApproval),
+        Next::Wait(Waiting::Approvals(missing)) | Next::Stop(Blocked::Resurrected(missing)) => {
+            return not_yet(why_missing(missing.why));
+        }
         Next::Stop(Blocked::Denied) => return not_yet(Reason::Denied),
         Next::Stop(Blocked::ApprovalPolicyMissing(_)) => return not_yet(Reason::ApprovalPolicyMissing),
         Next::Do(_) | Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => {}
@@ -216,66 +265,21 @@ fn not_required() -> Verdict {
     Verdict(Truth::True, Reason::NotRequired, "the provider object requires no approval".to_owned())
 }
 
-fn deleted(story: &Story) -> Verdict {
-    let soft = matches!(story.facts, Facts::Mine(record) if record.mode == Mode::Soft);
-    let deleted = if soft { Reason::Deactivated } else { Reason::Deleted };
-    if let Next::Finished(ending) = story.next {
-        match ending.result {
-            OffboardingResult::AlreadyAbsent => {
-                return Verdict(Truth::True, Reason::AlreadyAbsent, "there was nothing to delete".to_owned());
-            }
-            OffboardingResult::Erased
-            | OffboardingResult::ErasedWithRetention
-            | OffboardingResult::Deactivated => {
-                return Verdict(Truth::True, deleted, "the customer was seen gone after our call".to_owned());
-            }
-            _ => {}
-        }
-    }
-    let gone = |target: &&TargetStory| matches!(target.next, Next::Finished(ending) if ending.is_success());
-    let done = story.targets.iter().filter(gone).count();
-    if (1..story.targets.len()).contains(&done) {
-        let words = format!("done at {done} of {} targets; status.targets says where", story.targets.len());
-        return Verdict(Truth::False, Reason::PartiallyDone, words);
-    }
-    let next_is_delete = matches!(story.next, Next::Do(Effect::Delete(_)));
-    match outcome(story.facts) {
-        _ if next_is_delete => Verdict(Truth::False, Reason::InFlight, "the call is being made".to_owned()),
-        None | Some(Some(Outcome::NotSent(_))) => {
-            Verdict(Truth::False, Reason::NotStarted, "no deletion was sent".to_owned())
-        }
-        Some(None | Some(Outcome::Unknown(_))) => Verdict(
-            Truth::Unknown,
-            Reason::OutcomeUnknown,
-            "a deletion may have been sent, and its answer is not known".to_owned(),
-        ),
-        Some(Some(Outcome::Rejected(failure))) => Verdict(
-            Truth::False,
-            Reason::Rejected,
-            format!("the provider refused the deletion: {}", answer(failure)),
-        ),
-        Some(Some(Outcome::Accepted)) => {
-            Verdict(Truth::True, deleted, "the provider accepted the deletion".to_owned())
-        }
-    }
-}
-
 fn verified(story: &Story) -> Verdict {
-    let words = sentence(story.next, story.provider);
-    let sent = matches!(outcome(story.facts), Some(None | Some(Outcome::Accepted | Outcome::Unknown(_))));
+    let told = |truth, reason| Verdict(truth, reason, words(story));
+    let sent = matches!(outcome(story.facts()), Some(None | Some(Outcome::Accepted | Outcome::Unknown(_))));
     match story.next {
         Next::Finished(ending) => match ending.because {
-            reason @ (Reason::Absent | Reason::Tombstoned | Reason::Inactive) => {
-                Verdict(Truth::True, reason, words)
-            }
-            reason @ (Reason::StillPresent | Reason::Recreated) => Verdict(Truth::False, reason, words),
-            Reason::NotObservable => Verdict(Truth::Unknown, Reason::NotObservable, words),
+            reason @ (Reason::Absent | Reason::Tombstoned | Reason::Inactive) => told(Truth::True, reason),
+            reason @ (Reason::StillPresent | Reason::Recreated) => told(Truth::False, reason),
+            Reason::NotObservable => told(Truth::Unknown, Reason::NotObservable),
+            _ if story.targets.iter().any(is_done) => told(Truth::Unknown, Reason::Pending),
             _ => Verdict(Truth::Unknown, Reason::Pending, "nothing was verified".to_owned()),
         },
-        Next::Wait(Waiting::Control(_)) => Verdict(Truth::Unknown, Reason::ControlFailed, words),
-        Next::Wait(Waiting::AnotherCredential) => Verdict(Truth::Unknown, Reason::CredentialChanged, words),
+        Next::Wait(Waiting::Control(_)) => told(Truth::Unknown, Reason::ControlFailed),
+        Next::Wait(Waiting::AnotherCredential) => told(Truth::Unknown, Reason::CredentialChanged),
         Next::Wait(Waiting::Provider(_) | Waiting::AnotherAddress | Waiting::ProviderUnusable(_)) if sent => {
-            Verdict(Truth::Unknown, Reason::Indeterminate, words)
+            told(Truth::Unknown, Reason::Indeterminate)
         }
         Next::Do(_) | Next::Wait(_) | Next::Stop(_) => {
             Verdict(Truth::Unknown, Reason::Pending, "not verified yet".to_owned())
@@ -283,13 +287,17 @@ fn verified(story: &Story) -> Verdict {
     }
 }
 
-/// Of several targets the first that keeps something speaks.
+fn is_done(target: &TargetStory) -> bool {
+    matches!(target.next, Next::Finished(ending) if ending.is_success())
+}
+
+/// Of several targets those speak that keep something.
 fn data_erased(story: &Story) -> Verdict {
     let Next::Finished(ending) = story.next else {
         return Verdict(Truth::Unknown, Reason::Pending, "not deleted yet".to_owned());
     };
     let each = story.targets.iter().filter_map(|target| match target.next {
-        Next::Finished(ending) => Some(erased_at(*ending, target.declared)),
+        Next::Finished(ending) => Some((target.target, erased_at(*ending, target.declared))),
         Next::Do(_) | Next::Wait(_) | Next::Stop(_) => None,
     });
     let rank = |verdict: &Verdict| match verdict.0 {
@@ -297,7 +305,14 @@ fn data_erased(story: &Story) -> Verdict {
         Truth::Unknown => 1,
         Truth::True => 2,
     };
-    each.min_by_key(rank).unwrap_or_else(|| erased_at(*ending, story.declared))
+    let each: Vec<(&str, Verdict)> = each.collect();
+    let Some(worst) = each.iter().map(|(_, verdict)| rank(verdict)).min() else {
+        return erased_at(*ending, None);
+    };
+    let mut worst = each.into_iter().filter(|(_, verdict)| rank(verdict) == worst).collect::<Vec<_>>();
+    let told = together(worst.iter().map(|(name, verdict)| (*name, verdict.2.clone())));
+    let Verdict(truth, reason, own) = worst.swap_remove(0).1;
+    Verdict(truth, reason, if story.targets.len() > 1 { told } else { own })
 }
 
 fn erased_at(ending: Ending, declared: Option<&Declared>) -> Verdict {
@@ -362,6 +377,7 @@ fn waiting(story: &Story) -> Verdict {
             Waiting::ApiServer
             | Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
+            | Waiting::CustomerIdChanged
             | Waiting::Provider(_)
             | Waiting::Control(_)
             | Waiting::Retry { .. }
@@ -376,5 +392,5 @@ fn waiting(story: &Story) -> Verdict {
             return Verdict(Truth::False, Reason::NotWaiting, "not waiting".to_owned());
         }
     };
-    Verdict(Truth::True, reason, sentence(story.next, story.provider))
+    Verdict(Truth::True, reason, words(story))
 }

@@ -16,9 +16,7 @@ use super::{
     Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Decisions, Earlier, Effect, Ending,
     Facts, Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Targeted, Waiting, Wish,
-    decide_all, gates,
-    memory::{PresentSince, is_gone},
-    mode_of, mode_to_look_in,
+    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, WhenPresent};
 
@@ -131,6 +129,7 @@ fn by_the_provider<'a>(plan: &Plan, facts: &Facts, seen: &'a Observation) -> Res
     match &seen.customer {
         CustomerSeen::Known { .. } => Ok(provider),
         CustomerSeen::SecretUnavailable => Err(Next::Wait(Waiting::CustomerIdUnavailable)),
+        CustomerSeen::Changed => Err(Next::Wait(Waiting::CustomerIdChanged)),
         // Where something was begun for this id, the profile that refuses it now is what must be mended: nothing ends unseen.
         CustomerSeen::Refused(_) if matches!(facts, Facts::Mine(_)) => {
             Err(Next::Wait(Waiting::ProviderUnusable(ProviderReason::InvalidProfile)))
@@ -437,16 +436,7 @@ impl Looked<'_> {
     /// The lag rule: a read that is older than the customer itself looks like a deletion.
     fn lag(&self, attempt: &Attempt) -> Option<Next> {
         let lag = self.provider.declared.consistency_lag;
-        let present =
-            self.memory.present.as_ref().filter(|present| present.fingerprint == attempt.fingerprint);
-        if present.is_some_and(|present: &PresentSince| present.created_long_ago) {
-            return None;
-        }
-        let since = [present.map(|present| present.since), self.memory.knows(attempt)]
-            .into_iter()
-            .flatten()
-            .min_by_key(|moment| moment.uptime)
-            .unwrap_or(self.now);
+        let since = self.memory.lags_since(attempt, self.now)?;
         let over = self.now.uptime >= since.uptime + lag;
         (!over).then(|| Next::Wait(Waiting::Lag { until: later(since.wall, lag) }))
     }

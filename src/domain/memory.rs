@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen};
 use crate::api::Mode;
 
 /// Looks that are further apart are no row: who was gone then may have come since. A provider may ask for a pause of an hour.
@@ -27,7 +27,7 @@ pub struct Memory {
     pub attempt: Option<(String, Moment)>,
     /// The customer that was last seen present.
     pub present: Option<PresentSince>,
-    /// Looks in a row that found the customer gone.
+    /// Looks in a row that found the customer gone; of what was sent only those from after the lag.
     pub gone: Option<GoneSince>,
 }
 
@@ -65,7 +65,9 @@ impl Memory {
         if let Look::Present(fingerprint) = look {
             self.learn_present(fingerprint, seen.created_long_ago, now);
         }
-        let counts = is_gone(mode, look, seen.control.as_ref()) && !with_another_credential(facts, seen);
+        let counts = is_gone(mode, look, seen.control.as_ref())
+            && !with_another_credential(facts, seen)
+            && !self.is_too_early(facts, seen, now);
         self.gone = counts.then(|| self.count_gone(interval, now));
     }
 
@@ -73,6 +75,29 @@ impl Memory {
     #[must_use]
     pub fn knows(&self, attempt: &Attempt) -> Option<Moment> {
         self.attempt.as_ref().filter(|(id, _)| *id == attempt.id).map(|(_, since)| *since)
+    }
+
+    /// From when on the lag of reads is counted: since this process has known the customer, or the attempt. `None` where the
+    /// provider says that the customer is older than that.
+    #[must_use]
+    pub fn lags_since(&self, attempt: &Attempt, now: Moment) -> Option<Moment> {
+        let present = self.present.as_ref().filter(|present| present.fingerprint == attempt.fingerprint);
+        if present.is_some_and(|present| present.created_long_ago) {
+            return None;
+        }
+        let since = [present.map(|present| present.since), self.knows(attempt)];
+        Some(since.into_iter().flatten().min_by_key(|moment| moment.uptime).unwrap_or(now))
+    }
+
+    /// A read that may be older than the customer confirms nothing. Source: reliability.md 2.4 rule 4.
+    fn is_too_early(&self, facts: &Facts, seen: &Observation, now: Moment) -> bool {
+        let (Facts::Mine(record), ProviderSeen::Found(provider)) = (facts, &seen.provider) else {
+            return false;
+        };
+        let lag = provider.declared.consistency_lag;
+        let sent = record.last().filter(|attempt| attempt.may_matter());
+        let since = sent.and_then(|attempt| self.lags_since(attempt, now));
+        since.is_some_and(|since| now.uptime < since.uptime + lag)
     }
 
     fn learn_present(&mut self, fingerprint: &Fingerprint, created_long_ago: bool, now: Moment) {

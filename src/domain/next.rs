@@ -93,6 +93,8 @@ pub enum Waiting {
     ProviderUnusable(ProviderReason),
     /// The customer's id is in a Secret that cannot be read.
     CustomerIdUnavailable,
+    /// That Secret names somebody else than when this was begun, and nothing was done yet.
+    CustomerIdChanged,
     /// The provider did not answer, or not in a way that counts.
     Provider(Failure),
     /// The customer seems gone, but the control request is not answered as it should be.
@@ -144,8 +146,8 @@ pub enum Blocked {
     UnsupportedVersion,
     /// Another request, not finished, owns this customer.
     Duplicate,
-    /// This customer was offboarded before, and is there.
-    Resurrected,
+    /// This customer was offboarded before, and is there: people must agree, and so many have.
+    Resurrected(Missing),
     /// Offboarded before, or attempted, at another base URL, environment or account.
     AccountChanged,
     /// Another customer than the one that the plan was made for is there now.
@@ -214,6 +216,7 @@ impl Waiting {
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)
             | Waiting::CustomerIdUnavailable
+            | Waiting::CustomerIdChanged
             | Waiting::Held { .. }
             | Waiting::HoldsUnread
             | Waiting::Approvals(_)

@@ -95,6 +95,8 @@ pub enum CustomerSeen {
     Known { reference: String },
     /// Its Secret is missing, of another type, or cannot be read: one answer for all.
     SecretUnavailable,
+    /// Its Secret names somebody else than the record of this request, which has done nothing yet.
+    Changed,
     /// It can never be right at this provider.
     Refused(InvalidSpec),
     /// Not asked, because something before it already decided.

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Attempt, Blocked, Decisions, Declared, Effect, Facts, Failure, Next, Outcome, Waiting, WholePlan,
+    About, Attempt, Blocked, Decisions, Declared, Effect, Ending, Facts, Failure, Next, Outcome, Waiting,
+    WholePlan,
     conditions::{CONDITIONS, Verdict},
     due::overdue,
-    sentence::sentence,
+    several::words,
 };
 use crate::api::{
     Condition, ConditionType, LastError, Mode, OffboardingResult, OffboardingStatus, Phase, PlanStatus,
@@ -20,14 +21,10 @@ use crate::api::{
 pub struct Story<'a> {
     /// Each target, in the order of their names.
     pub targets: Vec<TargetStory<'a>>,
+    /// Which of them the request's words are about first.
+    pub speaker: usize,
     /// What follows for the request.
     pub next: &'a Next,
-    /// The provider object's name of the target that the request's words are about.
-    pub provider: &'a str,
-    /// What the record of that target says.
-    pub facts: &'a Facts,
-    /// What its profile declares, where the provider object is usable.
-    pub declared: Option<&'a Declared>,
     /// The plan, where this pass made one.
     pub plan: Option<&'a WholePlan>,
     /// Who agreed to it; nobody where nobody had to. `None` where it is not agreed to.
@@ -45,6 +42,8 @@ pub struct Story<'a> {
 pub struct TargetStory<'a> {
     /// Its name.
     pub target: &'a str,
+    /// Its provider object's name.
+    pub provider: &'a str,
     /// What its record says.
     pub facts: &'a Facts,
     /// What follows for it.
@@ -62,14 +61,11 @@ pub struct TargetStory<'a> {
 impl<'a> Story<'a> {
     /// The story of a decision.
     #[must_use]
-    pub fn of(decisions: &'a Decisions, targets: Vec<TargetStory<'a>>, provider: &'a str) -> Self {
-        let speaker = targets.get(decisions.speaker);
+    pub fn of(decisions: &'a Decisions, targets: Vec<TargetStory<'a>>) -> Self {
         Self {
-            facts: speaker.map_or(&Facts::None, |speaker| speaker.facts),
-            declared: speaker.and_then(|speaker| speaker.declared),
+            speaker: speaker(decisions, &targets),
             targets,
             next: &decisions.next,
-            provider,
             plan: decisions.plan.as_ref(),
             approved_by: decisions.approved_by.as_deref(),
             waived: decisions.waived,
@@ -77,6 +73,41 @@ impl<'a> Story<'a> {
             due: None,
         }
     }
+
+    pub(super) fn speaks(&self) -> Option<&TargetStory<'a>> {
+        self.targets.get(self.speaker)
+    }
+
+    /// What the record of the target that speaks says.
+    pub(super) fn facts(&self) -> &Facts {
+        self.speaks().map_or(&Facts::None, |target| target.facts)
+    }
+
+    pub(super) fn about(&self) -> About<'a> {
+        self.speaks().map_or(About { provider: "", mode: Mode::Hard }, TargetStory::about)
+    }
+}
+
+impl<'a> TargetStory<'a> {
+    pub(super) fn about(&self) -> About<'a> {
+        let mode = match (self.facts, self.declared) {
+            (Facts::Mine(record), _) => record.mode,
+            (_, Some(declared)) => declared.supports,
+            (_, None) => Mode::Hard,
+        };
+        About { provider: self.provider, mode }
+    }
+}
+
+/// Of an ending the target speaks that it comes from: another one's provider would be named for it.
+fn speaker(decisions: &Decisions, targets: &[TargetStory]) -> usize {
+    let Next::Finished(whole) = &decisions.next else { return decisions.speaker };
+    let ended = |so: &dyn Fn(&Ending) -> bool| {
+        targets.iter().position(|target| matches!(target.next, Next::Finished(ending) if so(ending)))
+    };
+    ended(&|ending| ending == whole)
+        .or_else(|| ended(&|ending| ending.because == whole.because))
+        .unwrap_or(decisions.speaker)
 }
 
 /// How many changed inputs are named.
@@ -99,7 +130,7 @@ pub fn report(
         phase: phase(story).to_string(),
         finished,
         finished_at,
-        waiting_for: Some(sentence(story.next, story.provider)),
+        waiting_for: Some(words(story)),
         waiting_until: until(story.next),
         due: story.due,
         result: result(story).map(|result| result.to_string()),
@@ -218,9 +249,11 @@ pub(super) fn phase(story: &Story) -> Phase {
         Next::Wait(Waiting::Approvals(_)) => Phase::AwaitingApproval,
         Next::Wait(Waiting::CoolingOff { .. } | Waiting::NotBefore { .. }) => Phase::CoolingOff,
         Next::Do(Effect::Delete(_)) => Phase::Executing,
-        Next::Do(_) | Next::Wait(_) => match outcome(story.facts) {
+        Next::Do(_) | Next::Wait(_) => match outcome(story.facts()) {
             Some(Some(Outcome::Accepted)) => Phase::Verifying,
             Some(_) => Phase::Executing,
+            // Begun elsewhere, the request is not being planned any more.
+            None if story.targets.iter().any(|target| target.facts.is_begun()) => Phase::Executing,
             None => Phase::Planning,
         },
     }
@@ -308,10 +341,8 @@ pub fn refused(
     let next = Next::from(invalid);
     let story = Story {
         targets: Vec::new(),
+        speaker: 0,
         next: &next,
-        provider: "",
-        facts: &Facts::None,
-        declared: None,
         plan: None,
         approved_by: None,
         waived: false,

@@ -7,24 +7,37 @@ use super::{
     Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, Missing, ModeProblem, Next, Waiting,
     WhyMissing,
 };
-use crate::api::{OffboardingResult, ProviderKind, ProviderReason, Reason};
+use crate::api::{Mode, OffboardingResult, ProviderKind, ProviderReason, Reason};
 
-/// The sentence of the column `WAITING-FOR`; when finished, how it ended.
-#[must_use]
-pub fn sentence(next: &Next, provider: &str) -> String {
-    match next {
-        Next::Do(effect) => doing(effect).to_owned(),
-        Next::Wait(waiting) => wait(waiting, provider),
-        Next::Stop(blocked) => stop(blocked, provider),
-        Next::Finished(ending) => end(*ending, provider),
+/// What a sentence is about: one target.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The provider object's name.
+    pub provider: &'a str,
+    /// Whoever is deactivated is not deleted: their data stays, and no sentence may say otherwise.
+    pub mode: Mode,
+}
+
+impl About<'_> {
+    /// What is sent.
+    pub(super) fn act(self) -> &'static str {
+        match self.mode {
+            Mode::Hard => "deletion",
+            Mode::Soft => "deactivation",
+        }
     }
 }
 
-fn doing(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Delete(_) => "deletion in progress",
-        Effect::SaveOutcome => "writing down the outcome",
-        Effect::Close(_) => "closing the record",
+/// The sentence of the column `WAITING-FOR`; when finished, how it ended.
+#[must_use]
+pub fn sentence(next: &Next, about: About) -> String {
+    match next {
+        Next::Do(Effect::Delete(_)) => format!("{} in progress", about.act()),
+        Next::Do(Effect::SaveOutcome) => "writing down the outcome".to_owned(),
+        Next::Do(Effect::Close(_)) => "closing the record".to_owned(),
+        Next::Wait(waiting) => wait(waiting, about),
+        Next::Stop(blocked) => stop(blocked, about),
+        Next::Finished(ending) => end(*ending, about),
     }
 }
 
@@ -34,7 +47,8 @@ pub fn moment(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn wait(waiting: &Waiting, provider: &str) -> String {
+fn wait(waiting: &Waiting, about: About) -> String {
+    let (provider, act) = (about.provider, about.act());
     match waiting {
         Waiting::ApiServer => "the Kubernetes API server to answer".to_owned(),
         Waiting::Suspended => "`spec.suspend` to be false; no request will be sent before".to_owned(),
@@ -43,6 +57,10 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
         }
         Waiting::ProviderUnusable(reason) => {
             format!("provider '{provider}' to become ready ({reason}): {}", provider_problem(*reason))
+        }
+        Waiting::CustomerIdChanged => {
+            "the customer id: its Secret names somebody else than when this was begun; put the id back, or cancel and create another request"
+                .to_owned()
         }
         Waiting::CustomerIdUnavailable => {
             "the customer id: its Secret is not available; create it with `kubectl create secret generic … \
@@ -85,33 +103,39 @@ fn wait(waiting: &Waiting, provider: &str) -> String {
         }
         Waiting::Turn { after } => format!("its turn: {} must be done first", after.join(", ")),
         Waiting::Retry { at, last } => {
-            format!("the next try at {}: last time nothing was done ({})", moment(*at), answer(last))
+            let (at, why) = (moment(*at), answer(last));
+            format!("the next try at {at}: last time nothing was done at provider '{provider}' ({why})")
         }
         Waiting::AuthRefused { until } => format!(
             "another credential: provider '{provider}' refused the one in its Secret; mend the Secret, or the next try is at {}",
             moment(*until)
         ),
         Waiting::Settling { until } => format!(
-            "the outcome: the deletion may have been done or not; nothing is sent again before the customer is looked at after {}",
+            "the outcome: the {act} may have been done or not; nothing is sent again before the customer is looked at after {}",
             moment(*until)
         ),
         Waiting::Lag { until } => {
-            format!("the last look: before {} a read may be older than the deletion", moment(*until))
+            format!("the last look: before {} a read may be older than the {act}", moment(*until))
         }
         Waiting::Confirming { looks, needed } => {
-            format!("{needed} looks in a row that find the customer gone ({looks} so far)")
+            let gone = match about.mode {
+                Mode::Hard => "gone",
+                Mode::Soft => "deactivated",
+            };
+            format!("{needed} looks in a row that find the customer {gone} ({looks} so far)")
         }
         Waiting::StillThere { until } => {
-            format!(
-                "the customer to disappear: the deletion was accepted; looked at until {}",
-                moment(*until)
-            )
+            let awaited = match about.mode {
+                Mode::Hard => "disappear",
+                Mode::Soft => "be shown as deactivated",
+            };
+            format!("the customer to {awaited}: the {act} was accepted; looked at until {}", moment(*until))
         }
         Waiting::AnotherAddress => format!(
-            "provider '{provider}' to name the base URL and environment again that the deletion was sent to; nothing is verified elsewhere"
+            "provider '{provider}' to name the base URL and environment again that the {act} was sent to; nothing is verified elsewhere"
         ),
         Waiting::AnotherCredential => format!(
-            "provider '{provider}' to use the credential again that the deletion was sent with: another one may belong to another account"
+            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account"
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }
@@ -197,6 +221,20 @@ pub fn answer(failure: &Failure) -> String {
         CauseWord::Ours(Cause::IncompleteList) => "a list could not be read to its end",
         CauseWord::Ours(Cause::RateLimited | Cause::Paused) => "rate limited; tried again by itself",
         CauseWord::Ours(Cause::Held) => "a hold came in between",
+        CauseWord::Ours(Cause::RequestSuspended) => "the request was suspended in between",
+        CauseWord::Ours(Cause::RequestWithdrawn) => "the request was withdrawn in between",
+        CauseWord::Ours(Cause::NotYet) => "`spec.notBefore` was moved in between",
+        CauseWord::Ours(Cause::ProviderChanged) => "the provider object was changed in between",
+        CauseWord::Ours(Cause::ProviderSuspended) => "the provider object was suspended in between",
+        CauseWord::Ours(Cause::CredentialChanged) => "the credential was changed in between",
+        CauseWord::Ours(Cause::CustomerChanged) => "the customer changed in between",
+        CauseWord::Ours(Cause::PlanChanged) => "something in the plan changed in between",
+        CauseWord::Ours(Cause::Unread) => {
+            "not everything could be read once more; nothing was sent, tried again by itself"
+        }
+        CauseWord::Ours(Cause::DeadlinePassed) => "it took too long; nothing was sent, tried again by itself",
+        CauseWord::Ours(Cause::LeaseLost) => "another operator took over; nothing was sent",
+        CauseWord::Ours(Cause::TemplateFailed) => "the request cannot be built; mend the profile",
         CauseWord::Ours(Cause::ApprovalWithdrawn) => "an approval was withdrawn, or ran out, in between",
         CauseWord::Ours(Cause::Denied) => "somebody denied it in between",
         CauseWord::Ours(Cause::ApprovalPolicyMissing) => "an admission policy was not as shipped",
@@ -216,7 +254,8 @@ pub fn answer(failure: &Failure) -> String {
     words.to_owned()
 }
 
-fn stop(blocked: &Blocked, provider: &str) -> String {
+fn stop(blocked: &Blocked, about: About) -> String {
+    let (provider, act) = (about.provider, about.act());
     match blocked {
         Blocked::ProviderNotFound(kind) => {
             format!("provider '{provider}' is not available to this namespace; {}", provider_wanted(*kind))
@@ -228,9 +267,10 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
         Blocked::RecordCorrupted => "the record failed its integrity check; a person must look at it".to_owned(),
         Blocked::UnsupportedVersion => "the record was written by a newer operator; upgrade this one".to_owned(),
         Blocked::Duplicate => "another CustomerOffboarding owns this customer; this one goes on when that one is finished".to_owned(),
-        Blocked::Resurrected => {
-            "this customer was offboarded before and is there again; a person must decide: approve exactly the hash in status.plan, or cancel".to_owned()
-        }
+        Blocked::Resurrected(missing) => format!(
+            "this customer was offboarded before and is there again; a person must decide: {}, or cancel",
+            approvals(*missing)
+        ),
         Blocked::AccountChanged => {
             "this customer was offboarded at another base URL, environment or account of the provider object; restore it, or use another account name".to_owned()
         }
@@ -253,9 +293,12 @@ fn stop(blocked: &Blocked, provider: &str) -> String {
                 (_, CauseWord::Ours(Cause::CustomerChanged)) => {
                     "says that the customer changed (412)".to_owned()
                 }
-                (Class::Forbidden, _) => "restricts deletion (403)".to_owned(),
+                (Class::Forbidden, _) => match about.mode {
+                    Mode::Hard => "restricts deletion (403)".to_owned(),
+                    Mode::Soft => "restricts deactivation (403)".to_owned(),
+                },
                 (Class::Conflict, _) => "reports a conflict (409)".to_owned(),
-                _ => format!("refused the deletion ({})", answer(failure)),
+                _ => format!("refused the {act} ({})", answer(failure)),
             };
             format!("provider '{provider}' {what}; clear the cause there, the next try is at {}", moment(*until))
         }
@@ -292,30 +335,69 @@ fn mode_problem(problem: ModeProblem, provider: &str) -> String {
     }
 }
 
-fn end(ending: Ending, provider: &str) -> String {
+fn end(ending: Ending, about: About) -> String {
+    let (provider, act) = (about.provider, about.act());
     match (ending.result, ending.because) {
         (OffboardingResult::Erased, _) => "deleted, verified, and all personal data erased".to_owned(),
-        (OffboardingResult::ErasedWithRetention, _) => "deleted and verified; the provider keeps what the plan names".to_owned(),
-        (OffboardingResult::Deactivated, _) => "deactivated and verified; personal data was not erased".to_owned(),
+        (OffboardingResult::ErasedWithRetention, _) => {
+            "deleted and verified; the provider keeps what the plan names".to_owned()
+        }
+        (OffboardingResult::Deactivated, _) => {
+            "deactivated and verified; personal data was not erased".to_owned()
+        }
         (OffboardingResult::Unverified, _) => {
-            "the deletion was accepted, but this provider does not show whether it was done".to_owned()
+            format!("the {act} was accepted, but this provider does not show whether it was done")
         }
-        (OffboardingResult::AlreadyAbsent, _) => "the customer was already gone; nothing was deleted".to_owned(),
+        (OffboardingResult::AlreadyAbsent, Reason::Inactive) => {
+            "the customer was already deactivated; nothing was sent, and personal data was not erased"
+                .to_owned()
+        }
+        (OffboardingResult::AlreadyAbsent, _) => {
+            "the customer was already gone; nothing was deleted".to_owned()
+        }
         (OffboardingResult::Cancelled, _) => "cancelled; nothing more was sent".to_owned(),
-        (OffboardingResult::PartiallyDone, _) => "done at some targets only; status.targets says where".to_owned(),
-        (_, Reason::InvalidSpec) => {
-            format!("`spec` can never be carried out at provider '{provider}': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding")
+        (OffboardingResult::PartiallyDone, _) => {
+            "done at some targets only; status.targets says where".to_owned()
         }
-        (_, Reason::InvalidGraph) => "`dependsOn` goes in a circle, or names no target; create another CustomerOffboarding".to_owned(),
+        (_, Reason::InvalidSpec) => {
+            format!(
+                "`spec` can never be carried out at provider '{provider}': the id does not match its pattern, must come from a Secret (`idFrom`), or two targets are the same customer there; create another CustomerOffboarding"
+            )
+        }
+        (_, Reason::InvalidGraph) => {
+            "`dependsOn` goes in a circle, or names no target; create another CustomerOffboarding".to_owned()
+        }
         (_, Reason::CustomerNotFound) => {
-            format!("customer not found at provider '{provider}'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request")
+            let what = match about.mode {
+                Mode::Hard => "customer not found",
+                Mode::Soft => "customer not found, or deactivated already,",
+            };
+            format!(
+                "{what} at provider '{provider}'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request"
+            )
         }
         (_, Reason::StillPresent) => {
-            "the provider accepted the deletion but the customer still exists; it was not sent again. Ask the provider".to_owned()
+            let is = match about.mode {
+                Mode::Hard => "still exists",
+                Mode::Soft => "is still active",
+            };
+            format!(
+                "the provider accepted the {act} but the customer {is}; it was not sent again. Ask the provider"
+            )
         }
         (_, Reason::Recreated) => "a new customer now has this id; it was not touched".to_owned(),
-        (_, Reason::AttemptsExhausted) => "three attempts did not delete the customer; ask the provider, then create another request".to_owned(),
-        (OffboardingResult::Failed | OffboardingResult::Recreated, _) => "failed; see the conditions".to_owned(),
+        (_, Reason::AttemptsExhausted) => {
+            let act = match about.mode {
+                Mode::Hard => "delete",
+                Mode::Soft => "deactivate",
+            };
+            format!(
+                "three attempts did not {act} the customer; ask the provider, then create another request"
+            )
+        }
+        (OffboardingResult::Failed | OffboardingResult::Recreated, _) => {
+            "failed; see the conditions".to_owned()
+        }
     }
 }
 

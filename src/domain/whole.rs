@@ -216,7 +216,9 @@ impl<'a> Together<'a> {
         let (approvals, since) = match judged.consent() {
             Consent::NotRequired => (Vec::new(), whole.created_at),
             Consent::Given { by, since } => (by, since),
-            Consent::Missing(_) if self.returned => return Err(Next::Stop(Blocked::Resurrected)),
+            Consent::Missing(missing) if self.returned => {
+                return Err(Next::Stop(Blocked::Resurrected(missing)));
+            }
             Consent::Missing(missing) => return Err(Next::Wait(Waiting::Approvals(missing))),
             Consent::Denied => return Err(Next::Stop(Blocked::Denied)),
             Consent::PolicyMissing(names) => return Err(Next::Stop(Blocked::ApprovalPolicyMissing(names))),
@@ -390,7 +392,7 @@ fn is_deletion(next: &Next) -> bool {
 }
 
 /// Who speaks for the request: somebody must change something, then somebody is waited for, then only the others are.
-fn rank(next: &Next) -> u8 {
+pub(super) fn rank(next: &Next) -> u8 {
     match next {
         Next::Do(_) => 0,
         Next::Stop(_) => 1,

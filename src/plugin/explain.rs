@@ -137,6 +137,8 @@ fn step(
         ("Approved", Some(plan)) if mark == Mark::Open => format!("{} required: ", plan.required_approvals),
         _ => String::new(),
     };
+    // Whoever is deactivated is not deleted.
+    let name = if told.reason == Reason::Deactivated.as_str() { "deactivated" } else { name };
     Some(Step { mark, name, words: format!("{count}{}", harmless(words)) })
 }
 

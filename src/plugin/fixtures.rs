@@ -52,6 +52,7 @@ impl Decided {
         let declared = Some(provider.declared.as_ref());
         let target = TargetStory {
             target: "billing",
+            provider: "acme-pay",
             facts: &self.facts,
             next: &self.next,
             declared,
@@ -61,10 +62,8 @@ impl Decided {
         };
         let story = Story {
             targets: vec![target],
+            speaker: 0,
             next: &self.next,
-            provider: "acme-pay",
-            facts: &self.facts,
-            declared,
             plan: plan.as_ref().filter(|_| self.planned),
             approved_by: self.is_agreed_to(),
             waived: false,
@@ -79,7 +78,7 @@ impl Decided {
         let lacks_consent = matches!(
             self.next,
             Next::Wait(Waiting::Approvals(_))
-                | Next::Stop(Blocked::Denied | Blocked::ApprovalPolicyMissing(_) | Blocked::Resurrected)
+                | Next::Stop(Blocked::Denied | Blocked::ApprovalPolicyMissing(_) | Blocked::Resurrected(_))
         );
         let is_begun = matches!(self.facts, Facts::Mine(_));
         (!lacks_consent && (self.planned || is_begun)).then_some(&[])

@@ -367,7 +367,7 @@ async fn a_request_that_is_applied_again_after_it_ended_deletes_nobody() {
         story.delete("acme").await;
         story.sandbox.seed(Juicyway, ID, &json!({})).await.unwrap();
         story.request("acme", Juicyway, ID).await;
-        let says = "this customer was offboarded before and is there again; a person must decide: approve exactly the hash in status.plan, or cancel";
+        let says = "this customer was offboarded before and is there again; a person must decide: 0 of 1 approvals; read status.plan, then approve exactly its hash, or cancel";
         let status = story.says("acme", says).await;
         assert_told(&status, &[["Unblocked", "False", "Resurrected"], ["Ready", "False", "Blocked"]]);
         story.look_again("acme", Juicyway, ID).await;

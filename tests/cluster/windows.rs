@@ -203,7 +203,9 @@ async fn an_id_changed_in_its_secret_between_intent_and_send_sends_nothing() {
         story
             .record_until("the attempt was not sent", |spec| spec["attempts"][0]["outcome"] == "NotSent")
             .await;
-        story.until("acme", "it waits for the next try", |status| status["waitingUntil"].is_string()).await;
+        let says = "the customer id: its Secret names somebody else than when this was begun; put the id back, or cancel and create another request";
+        let status = story.says("acme", says).await;
+        assert_told(&status, &[["Planned", "False", "PlanChanged"]]);
         assert_eq!(story.deletes(Juicyway, ID).await, 0);
         story.customer_secret("who", ID).await;
         assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");

@@ -4,11 +4,12 @@ use super::*;
 use crate::{
     api::{Blocker, ErasureScope, Finality, HoldType, ManualStep, ProviderKind, ProviderReason},
     domain::{
-        Cause, CauseWord, Class, Demands, Ending, Fingerprint, Missing, ModeProblem, Moment, Order, Part,
-        Planned, ProviderFacts, RecordProblem, WhyMissing, fixtures::*,
+        About, Cause, CauseWord, Class, Demands, Ending, Fingerprint, Missing, ModeProblem, Moment, Order,
+        Part, Planned, ProviderFacts, RecordProblem, WhyMissing, fixtures::*, sentence,
     },
 };
 
+mod several;
 mod table;
 
 use table::table;
@@ -71,6 +72,7 @@ impl Telling {
         let declared = Some(self.provider.declared.as_ref());
         let target = TargetStory {
             target: "billing",
+            provider: "acme-pay",
             facts: &self.facts,
             next: &self.next,
             declared,
@@ -80,10 +82,8 @@ impl Telling {
         };
         let story = Story {
             targets: vec![target],
+            speaker: 0,
             next: &self.next,
-            provider: "acme-pay",
-            facts: &self.facts,
-            declared,
             plan: plan.as_ref().filter(|_| self.planned),
             approved_by: self.approved_by.as_deref(),
             waived: self.waived,
@@ -91,6 +91,10 @@ impl Telling {
             due: self.due,
         };
         report(&story, 1, previous, now.wall)
+    }
+
+    fn about(&self) -> About<'_> {
+        About { provider: "acme-pay", mode: self.provider.declared.supports }
     }
 
     fn first_status(&self) -> OffboardingStatus {
@@ -133,6 +137,10 @@ fn missing(have: u32, need: u32, why: WhyMissing) -> Telling {
     told(wait(Waiting::Approvals(Missing { have, need, why })), Facts::None)
         .at(ProviderFacts { demands, ..hard() })
         .planned()
+}
+
+fn lacking(why: WhyMissing) -> Missing {
+    Missing { have: 0, need: 1, why }
 }
 
 fn budget(until: Option<Timestamp>) -> Telling {
@@ -354,7 +362,7 @@ fn nothing_that_is_told_names_a_customer_or_repeats_a_provider() {
             assert!(!status.contains(secret), "{secret} in {status}");
         }
         let messages = telling.first_status().conditions.into_iter().map(|condition| condition.message);
-        for message in messages.chain([sentence(&telling.next, "acme-pay")]) {
+        for message in messages.chain([sentence(&telling.next, telling.about())]) {
             assert!(!message.contains("hmac:"), "{message}");
             assert!(!message.contains("BalanceNotZero"), "{message}");
         }
@@ -365,7 +373,7 @@ fn nothing_that_is_told_names_a_customer_or_repeats_a_provider() {
 fn every_wait_and_every_stop_says_what_it_waits_for() {
     let mut sentences: BTreeSet<String> = BTreeSet::new();
     for (telling, _) in table() {
-        let words = sentence(&telling.next, "acme-pay");
+        let words = sentence(&telling.next, telling.about());
         assert!(!words.contains("  ") && !words.ends_with('.') && words.len() > 10, "{words}");
         sentences.insert(words);
     }

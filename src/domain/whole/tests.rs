@@ -460,6 +460,7 @@ fn a_pass_that_spares_the_look_tells_what_the_one_before_told() {
         let found = decisions.plan.is_some() || decisions.is_as_told;
         let targets = request.targets.iter().zip(&decisions.each).map(|(target, next)| TargetStory {
             target: &target.plan.target,
+            provider: "acme-pay",
             facts: &target.facts,
             next,
             declared: Some(&target.provider.declared),
@@ -467,7 +468,7 @@ fn a_pass_that_spares_the_look_tells_what_the_one_before_told() {
             customer_ref: Some("hmac:customer"),
             record: None,
         });
-        report(&Story::of(decisions, targets.collect(), "acme-pay"), 1, before, wall(0))
+        report(&Story::of(decisions, targets.collect()), 1, before, wall(0))
     }
     let full = |process: &mut Process| process.seen.budget = BudgetSeen::Full { until: None };
     let cooling = |process: &mut Process| process.provider.demands.cooling_off = Duration::from_secs(100);

@@ -56,6 +56,8 @@ every!(waits(Waiting):
         Waiting::ProviderUnusable(ProviderReason::SecretUnavailable), Facts::None, false;
     "waiting-customer-id-unavailable" Waiting::CustomerIdUnavailable =>
         Waiting::CustomerIdUnavailable, Facts::None, false;
+    "waiting-customer-id-changed" Waiting::CustomerIdChanged =>
+        Waiting::CustomerIdChanged, after(Some(not_sent())), false;
     "waiting-provider" Waiting::Provider(Failure { class: Class::Transient, .. }) =>
         Waiting::Provider(transient()), Facts::None, false;
     "waiting-provider-rate-limited" Waiting::Provider(_) =>
@@ -112,8 +114,8 @@ every!(stops(Blocked):
     "blocked-unsupported-version" Blocked::UnsupportedVersion =>
         Blocked::UnsupportedVersion, Facts::Unusable(RecordProblem::UnsupportedVersion), false;
     "blocked-duplicate" Blocked::Duplicate => Blocked::Duplicate, Facts::Theirs, false;
-    "blocked-resurrected" Blocked::Resurrected =>
-        Blocked::Resurrected, Facts::Earlier(earlier(OffboardingResult::Erased)), true;
+    "blocked-resurrected" Blocked::Resurrected(_) =>
+        Blocked::Resurrected(Missing { have: 0, need: 1, why: WhyMissing::Awaited }), Facts::Earlier(earlier(OffboardingResult::Erased)), true;
     "blocked-account-changed" Blocked::AccountChanged =>
         Blocked::AccountChanged, Facts::Earlier(earlier(OffboardingResult::Erased)), false;
     "blocked-plan-changed" Blocked::PlanChanged => Blocked::PlanChanged, after(Some(not_sent())), false;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     api::{ApprovedPlan, Blocker, OffboardingApprovalSpec},
-    domain::{Blocked, Facts, Next},
+    domain::{Blocked, Facts, Missing, Next, WhyMissing},
     plugin::fixtures::{Decided, UID, with_plan},
 };
 
@@ -62,7 +62,8 @@ fn a_blocker_awaits_somebody_who_waives_it() {
         it.items[0].plan_hash = hash;
     });
     assert_eq!(awaits(&blocked, &[waived], "bob"), None);
-    assert_eq!(awaits(&stopped(Blocked::Resurrected), &[], "bob").as_deref(), Some("approval"));
+    let missing = Missing { have: 0, need: 1, why: WhyMissing::Awaited };
+    assert_eq!(awaits(&stopped(Blocked::Resurrected(missing)), &[], "bob").as_deref(), Some("approval"));
     assert_eq!(awaits(&stopped(Blocked::Duplicate), &[], "bob"), None);
 }
 

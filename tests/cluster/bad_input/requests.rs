@@ -107,7 +107,7 @@ fn cases() -> Vec<Case> {
             json!({}),
             ("Stalled", "CustomerNotFound"),
             "Failed",
-            "customer not found at provider 'revolv3'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request",
+            "customer not found, or deactivated already, at provider 'revolv3'; nothing was deleted. Check the id, or accept it with `acceptAbsent: true` in a new request",
         ),
         case(
             24,
@@ -208,7 +208,7 @@ async fn row_20_a_customer_that_was_deleted_before_is_not_deleted_again() {
         let status = story.reason("back-again", "Unblocked", "Resurrected").await;
         assert_eq!(
             status["waitingFor"],
-            "this customer was offboarded before and is there again; a person must decide: approve exactly the hash in status.plan, or cancel"
+            "this customer was offboarded before and is there again; a person must decide: 0 of 1 approvals; read status.plan, then approve exactly its hash, or cancel"
         );
         everybody_else_goes_on(story).await;
         for customer in ["cus_gone", "cus_back"] {

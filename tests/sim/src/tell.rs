@@ -31,6 +31,7 @@ pub async fn save(
     let each = cases.each.iter().zip(&facts).zip(&decisions.each);
     let targets = each.map(|((case, facts), next)| TargetStory {
         target: &case.plan.target,
+        provider: &case.plan.provider,
         facts,
         next,
         declared: match &case.provider {
@@ -41,8 +42,7 @@ pub async fn save(
         customer_ref: case.customer_ref.as_deref(),
         record: case.record_name.as_deref().filter(|_| matches!(facts, Facts::Mine(_))),
     });
-    let provider = cases.each.get(decisions.speaker).map_or("", |case| case.plan.provider.as_str());
-    let story = Story::of(decisions, targets.collect(), provider);
+    let story = Story::of(decisions, targets.collect());
     let status = report(&story, object.generation, &object.status, handle.wall());
     if status == object.status {
         return Ok(());

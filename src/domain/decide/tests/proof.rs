@@ -100,6 +100,51 @@ fn gone_is_believed_after_as_many_looks_in_a_row_as_the_provider_object_asks_for
 }
 
 #[test]
+fn a_look_that_may_be_older_than_the_customer_confirms_nothing() {
+    let thrice = || ProviderFacts { confirmations: 3, ..hard() };
+    for look in [Look::Absent, Look::Tombstoned] {
+        let mut process = Process::new(after(Some(Outcome::Accepted))).at(thrice());
+        for (seconds, expected) in [
+            (0, "Wait Lag"),
+            (20, "Wait Lag"),
+            (40, "Wait Lag"),
+            (60, "Wait Confirming"), // the first that counts
+            (70, "Wait Confirming"),
+        ] {
+            assert_eq!(brief(&process.turn(seconds, look.clone())), expected, "{look:?}, at {seconds}");
+        }
+        assert!(brief(&process.turn(80, look)).starts_with("Close Erased"));
+    }
+    let mut of_old = Process::new(Facts::None).at(thrice());
+    of_old.seen.created_long_ago = true;
+    of_old.turn(0, same());
+    of_old.facts = after(Some(Outcome::Accepted));
+    for (seconds, expected) in [(1, "Wait Confirming"), (11, "Wait Confirming"), (21, "Close Erased/Absent")]
+    {
+        assert_eq!(brief(&of_old.turn(seconds, Look::Absent)), expected, "at {seconds}: nothing lags");
+    }
+}
+
+/// Each intent would end in a re-read that says no: nothing is written before somebody has mended it.
+#[test]
+fn an_id_whose_secret_names_somebody_else_or_is_gone_before_anything_was_sent_costs_no_intent() {
+    for outcome in [not_sent(), rejected(Class::RateLimited), rejected(Class::Conflict)] {
+        for (customer, expected) in [
+            (CustomerSeen::Changed, "Wait CustomerIdChanged"),
+            (CustomerSeen::SecretUnavailable, "Wait CustomerIdUnavailable"),
+        ] {
+            let mut process = Process::new(after(Some(outcome.clone())));
+            process.seen.customer = customer;
+            for seconds in [LATER, LATER + 100_000] {
+                assert_eq!(brief(&process.turn(seconds, same())), expected, "{outcome:?}");
+            }
+            process.plan.wish = Wish::Withdrawn;
+            assert_eq!(brief(&process.turn(200_000, same())), "Close Cancelled/Cancelled");
+        }
+    }
+}
+
+#[test]
 fn looks_that_are_hours_apart_are_no_row() {
     const HOURS: u64 = 3600;
     let mut provider = hard();

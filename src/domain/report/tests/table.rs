@@ -37,6 +37,10 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Planning Pending -Planning +Progressing . . . . . . . +ProviderUnavailable",
         ),
         (
+            told(wait(Waiting::CustomerIdChanged), after(Some(not_sent()))),
+            "Executing Deleting -Executing +Progressing . -PlanChanged +NoBlockers +NotRequired . . . +ProviderUnavailable",
+        ),
+        (
             told(wait(Waiting::Provider(transient())), Facts::None),
             "Planning Pending -Planning +Progressing . . . . . . . +ProviderUnavailable",
         ),
@@ -234,8 +238,12 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Blocked Blocked -Blocked -Idle . . -Duplicate . . . . .",
         ),
         (
-            told(stop(Blocked::Resurrected), Facts::Earlier(earlier(OffboardingResult::Erased))).planned(),
-            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected -AwaitingApproval . . . .",
+            told(
+                stop(Blocked::Resurrected(lacking(WhyMissing::SameIdentity))),
+                Facts::Earlier(earlier(OffboardingResult::Erased)),
+            )
+            .planned(),
+            "Blocked Blocked -Blocked -Idle . +PlanReady -Resurrected -SameIdentity . . . .",
         ),
         (
             told(stop(Blocked::AccountChanged), Facts::Earlier(earlier(OffboardingResult::Erased))),
