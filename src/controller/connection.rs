@@ -8,7 +8,7 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking};
 
 use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
 use crate::{
@@ -58,6 +58,8 @@ pub struct Connections {
     egress: Egress,
     timing: Timing,
     cached: Mutex<HashMap<String, Cached>>,
+    /// One profile is loaded at a time: all requests of a provider object ask at once when it changes.
+    loading: AsyncMutex<()>,
     /// Generation and readiness of each provider object, as the requests were last told.
     told: Mutex<HashMap<String, (i64, bool)>>,
 }
@@ -76,7 +78,8 @@ impl Connections {
     /// No connection yet; `egress` is what the installation allows.
     #[must_use]
     pub fn new(api: ApiServer, operator_namespace: String, egress: Egress, timing: Timing) -> Self {
-        Self { api, operator_namespace, egress, timing, cached: Mutex::default(), told: Mutex::default() }
+        let (cached, loading, told) = (Mutex::default(), AsyncMutex::default(), Mutex::default());
+        Self { api, operator_namespace, egress, timing, cached, loading, told }
     }
 
     /// The connection of a provider object as it is written in this generation.
@@ -88,21 +91,30 @@ impl Connections {
         let identity = self.client_identity(object).await?;
         let certificate = identity.as_ref().map_or("", |(_, version)| version);
         let version = format!("{}/{certificate}", object.metadata().generation.unwrap_or_default());
+        if let Some(known) = self.known(&uid, &version) {
+            return known;
+        }
+        let _loading = self.loading.lock().await;
+        if let Some(known) = self.known(&uid, &version) {
+            return known;
+        }
+        let profile = profile_of(object).await;
         // Under one lock: of two that build at once, each would have a limiter and a circuit of its own.
         let mut cached = lock(&self.cached);
-        let known = cached.get(&uid);
-        if let Some(known) = known.filter(|known| known.version == version) {
-            return known.connection.clone();
-        }
         // The limiter outlives a generation: a pause that the provider asked for is not forgotten because a field changed.
-        let limiter = known.map(|known| known.limiter.clone());
+        let limiter = cached.get(&uid).map(|known| known.limiter.clone());
         let limiter =
             limiter.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()));
-        let connection = self
-            .build(object, identity.as_ref().map(|(identity, _)| identity), limiter.clone())
-            .map(Arc::new);
+        let identity = identity.as_ref().map(|(identity, _)| identity);
+        let connection =
+            profile.and_then(|profile| self.build(object, profile, identity, limiter.clone())).map(Arc::new);
         cached.insert(uid, Cached { version, limiter, connection: connection.clone() });
         connection
+    }
+
+    fn known(&self, uid: &str, version: &str) -> Option<Result<Arc<Connection>, Unusable>> {
+        let cached = lock(&self.cached);
+        cached.get(uid).filter(|known| known.version == version).map(|known| known.connection.clone())
     }
 
     /// Whether a provider object's generation or readiness are others than at the last call.
@@ -156,11 +168,11 @@ impl Connections {
     fn build(
         &self,
         object: &ProviderObject,
+        profile: Arc<LoadedProfile>,
         identity: Option<&ClientIdentity>,
         limiter: Arc<Limiter>,
     ) -> Result<Connection, Unusable> {
         let spec = object.spec();
-        let profile = profile_of(object)?;
         let parts = EndpointParts {
             base_url: &spec.base_url,
             allowed_cidrs: &spec.allowed_cidrs,
@@ -233,7 +245,17 @@ impl Read for Reserved {
     }
 }
 
-fn profile_of(object: &ProviderObject) -> Result<Arc<LoadedProfile>, Unusable> {
+/// Off the async threads: the expressions of a large profile are compiled and tried for longer than a turn may take.
+async fn profile_of(object: &ProviderObject) -> Result<Arc<LoadedProfile>, Unusable> {
+    let object = object.clone();
+    let loaded = spawn_blocking(move || load_profile(&object)).await;
+    loaded.unwrap_or_else(|_| {
+        let message = "the profile could not be loaded".to_owned();
+        Err(Unusable { reason: ProviderReason::InvalidProfile, message })
+    })
+}
+
+fn load_profile(object: &ProviderObject) -> Result<Arc<LoadedProfile>, Unusable> {
     let invalid = |message| Unusable { reason: ProviderReason::InvalidProfile, message };
     match (&object.spec().profile, &object.spec().custom_profile) {
         (Some(name), None) => built_in(name).ok_or_else(|| {

@@ -18,7 +18,7 @@ use crate::{
         ClusterOffboardingProvider, Condition, CustomerOffboarding, OffboardingProvider,
         ProviderConditionType, ProviderReason, ProviderStatus, Truth,
     },
-    domain::{Cause, CauseWord, Class, Control, answer},
+    domain::{Cause, CauseWord, Class, Control, Failure, answer},
     providers::http::{CircuitState, OpenedBy},
 };
 
@@ -122,13 +122,16 @@ async fn probe(ctx: &Shared, object: &ProviderObject, connection: &Connection) -
         }
         Control::Bad(failure) => {
             connection.not_probed();
-            let reason = match (failure.class, &failure.cause) {
-                (Class::Auth, _) => ProviderReason::AuthFailed,
-                (_, CauseWord::Ours(Cause::AddressNotAllowed)) => ProviderReason::AddressNotAllowed,
-                _ => ProviderReason::ControlFailed,
-            };
-            (reason, format!("the control request failed: {}", answer(&failure)))
+            (reason_of(&failure), format!("the control request failed: {}", answer(&failure)))
         }
+    }
+}
+
+fn reason_of(failure: &Failure) -> ProviderReason {
+    match (failure.class, &failure.cause) {
+        (Class::Auth, _) => ProviderReason::AuthFailed,
+        (_, CauseWord::Ours(Cause::AddressNotAllowed)) => ProviderReason::AddressNotAllowed,
+        _ => ProviderReason::ControlFailed,
     }
 }
 
@@ -226,4 +229,22 @@ pub fn wake_users(ctx: &Shared, provider: &ProviderKey) {
     let requests = ctx.requests.state();
     ctx.wake_together(requests.iter().filter(|request| names_it(request)));
     ctx.wake_open_records(ctx.records.open_at(provider));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_request_that_fails_names_the_page_to_read() {
+        for (class, cause, expected) in [
+            (Class::Transient, Cause::AddressNotAllowed, ProviderReason::AddressNotAllowed),
+            (Class::Transient, Cause::NameNotResolved, ProviderReason::ControlFailed),
+            (Class::Transient, Cause::ConnectFailed, ProviderReason::ControlFailed),
+            (Class::Auth, Cause::Unauthorized, ProviderReason::AuthFailed),
+            (Class::Forbidden, Cause::AccessDenied, ProviderReason::ControlFailed),
+        ] {
+            assert_eq!(reason_of(&Failure::new(class, cause)), expected, "{class:?} {cause:?}");
+        }
+    }
 }

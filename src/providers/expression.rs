@@ -1,5 +1,6 @@
 //! The CEL expressions of a profile: compiled once, evaluated on answers. An error is never a value.
 
+mod cost;
 mod functions;
 mod inspect;
 mod pattern;

@@ -180,10 +180,15 @@ pub(crate) fn expression_failed() -> Failure {
     Failure::new(Class::Indeterminate, Cause::ExpressionFailed)
 }
 
-/// The values that later requests may use; a value that is not there, or is no text, whole number or truth value, is left out.
+/// How long a captured text may be, in bytes: expressions go through it in each round of a loop.
+const LONGEST_CAPTURED: usize = 512;
+
+/// The values that later requests may use; a value that is not there, is too long, or is no text, whole number or truth value, is
+/// left out.
 fn capture(expressions: &[(String, Expression)], scope: &Scope) -> BTreeMap<String, Scalar> {
     let value = |expression: &Expression| match expression.evaluate_scalar(scope) {
         Ok(Scalar::Null | Scalar::Number(_)) | Err(_) => None,
+        Ok(Scalar::Text(text)) if text.len() > LONGEST_CAPTURED => None,
         Ok(value) => Some(value),
     };
     expressions.iter().filter_map(|(name, expression)| Some((name.clone(), value(expression)?))).collect()

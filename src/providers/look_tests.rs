@@ -196,12 +196,13 @@ fn a_missing_fingerprint_value_is_null_and_any_other_error_is_no_look() {
 #[test]
 fn a_look_captures_texts_whole_numbers_and_truth_values() {
     let capture = |profile: &mut api::Profile| {
-        let names = ["text", "whole", "truth", "number", "nothing", "missing", "list", "empty"];
+        let names = ["text", "whole", "truth", "number", "nothing", "missing", "list", "empty", "long"];
         let named = |name: &str| (name.to_owned(), api::Expression(format!("response.json.{name}")));
         profile.presence.operation.capture = names.into_iter().map(named).collect();
     };
     let answer = body!({
-        "id": "c1", "text": "t", "whole": 7, "truth": true, "number": 1.5, "nothing": null, "list": [], "empty": ""
+        "id": "c1", "text": "t", "whole": 7, "truth": true, "number": 1.5, "nothing": null, "list": [], "empty": "",
+        "long": "a".repeat(513)
     });
     let captured = look(capture, &json(200, answer)).captured;
     let of = |name: &str| captured.as_text(name);
@@ -209,7 +210,7 @@ fn a_look_captures_texts_whole_numbers_and_truth_values() {
         (of("text"), of("whole"), of("truth")),
         (Some("t".into()), Some("7".into()), Some("true".into()))
     );
-    for name in ["number", "nothing", "missing", "list", "empty"] {
+    for name in ["number", "nothing", "missing", "list", "empty", "long"] {
         assert_eq!(of(name), None, "{name}");
     }
     assert_eq!(captured.prior(), Some((LookWord::Present, 200)));

@@ -133,7 +133,7 @@ fn an_expression_that_cannot_work_is_told_with_its_column() {
         (
             "/preflight/0/blockWhen",
             "items.exists(a, items.exists(b, a == b))",
-            "`preflight[0].blockWhen`, column 29: inside a loop, no other loop may run over `items` or `response`: it takes too long",
+            "`preflight[0].blockWhen`, column 29: inside a loop, another loop may run only over what belongs to `a`: each round would go through the rest again",
         ),
         (
             "/preflight/0/blockWhen",

@@ -200,7 +200,7 @@ fn hash_of(request: Value, provider: Value) -> String {
         vec![CheckSeen { name: "wallets".to_owned(), verdict: CheckVerdict::Clear, waivable: true }];
     let parts = plans.iter().map(|plan| {
         let object = object_of(plan.provider_kind, &plan.provider, &provider);
-        let profile = profile_of(&object).ok().unwrap();
+        let profile = load_profile(&object).ok().unwrap();
         let timing = Timing { send_deadline: Duration::ZERO, request_deadline: Duration::ZERO };
         let facts = facts_of(&object, &profile, timing);
         let customer = match &plan.customer {
@@ -277,23 +277,31 @@ fn merge(into: &mut Value, change: Value) {
     }
 }
 
-/// Of two limiters each would let through what both may not, and a circuit that one opened would stay closed in the other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
-    const ASKING: usize = 4;
+fn connections() -> Arc<Connections> {
     let client = kube::Client::try_from(kube::Config::new("https://127.0.0.1:9".parse().unwrap())).unwrap();
     let clock = || jiff::Timestamp::UNIX_EPOCH;
     let timing = Timing { send_deadline: Duration::from_secs(30), request_deadline: Duration::from_secs(35) };
     let egress = Egress::of_the_system(Vec::new(), clock);
-    let connections = Arc::new(Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing));
+    Arc::new(Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing))
+}
+
+fn named(uid: &str) -> ProviderObject {
+    let object = json!({
+        "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+        "metadata": {"name": "acme-pay", "namespace": "team", "uid": uid, "generation": 1},
+        "spec": provider(),
+    });
+    let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+    ProviderObject::from(Arc::new(object))
+}
+
+/// Of two limiters each would let through what both may not, and a circuit that one opened would stay closed in the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
+    const ASKING: usize = 4;
+    let connections = connections();
     for round in 0..50 {
-        let object = json!({
-            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
-            "metadata": {"name": "acme-pay", "namespace": "team", "uid": format!("uid-{round}"), "generation": 1},
-            "spec": provider(),
-        });
-        let object: OffboardingProvider = serde_json::from_value(object).unwrap();
-        let object = ProviderObject::from(Arc::new(object));
+        let object = named(&format!("uid-{round}"));
         let together = Arc::new(tokio::sync::Barrier::new(ASKING));
         let asked: Vec<_> = (0..ASKING)
             .map(|_| {
@@ -310,4 +318,15 @@ async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
         }
         assert!(limiters.iter().all(|limiter| Arc::ptr_eq(limiter, &limiters[0])), "round {round}");
     }
+}
+
+/// On one thread, whoever loads at the first poll lets nobody else go on meanwhile.
+#[tokio::test]
+async fn a_profile_is_loaded_while_other_passes_go_on() {
+    let (connections, object) = (connections(), named("uid-1"));
+    let mut asked = std::pin::pin!(connections.of(&object));
+    assert!(futures::poll!(asked.as_mut()).is_pending());
+    assert!(asked.await.is_ok());
+    let again = std::pin::pin!(connections.of(&object));
+    assert!(futures::poll!(again).is_ready(), "it is loaded once");
 }

@@ -15,11 +15,16 @@ use regex::Regex;
 
 use super::pattern::whole_text;
 
-/// The longest text that a function may make, in bytes: as long as the longest answer.
-const MAX_BYTES: usize = 1 << 20;
+/// How long `replace` may make a text, in bytes, unless it was longer before: a loop may do it to every item.
+const MAX_GROWN_BYTES: usize = 1 << 10;
+
+/// How many parts `split` may make: as many as the values of the longest answer.
+const MAX_PARTS: usize = 50_000;
+
+pub(super) const SPLIT: &str = "split";
 
 /// The names under which the functions are known.
-pub(super) const NAMES: [&str; 3] = ["lowerAscii", "replace", "split"];
+pub(super) const NAMES: [&str; 3] = ["lowerAscii", "replace", SPLIT];
 
 /// What `matches` becomes. Nobody can write this name.
 pub(super) const MATCHES: &str = "@matches";
@@ -95,13 +100,25 @@ fn replace(
     from: Arc<String>,
     to: Arc<String>,
 ) -> Result<Value, ExecutionError> {
-    let grown = this.matches(from.as_str()).count().saturating_mul(to.len()).saturating_add(this.len());
-    if grown > MAX_BYTES {
+    let replaced = this.matches(from.as_str()).count();
+    let kept = this.len().saturating_sub(replaced.saturating_mul(from.len()));
+    let grown = replaced.saturating_mul(to.len()).saturating_add(kept);
+    if grown > this.len().max(MAX_GROWN_BYTES) {
         return Err(ftx.error("the result is too long"));
     }
     Ok(Value::String(Arc::new(this.replace(from.as_str(), &to))))
 }
 
-fn split(This(this): This<Arc<String>>, separator: Arc<String>) -> Arc<Vec<Value>> {
-    Arc::new(this.split(separator.as_str()).map(|part| Value::String(Arc::new(part.to_owned()))).collect())
+fn split(
+    ftx: &FunctionContext,
+    This(this): This<Arc<String>>,
+    separator: Arc<String>,
+) -> Result<Value, ExecutionError> {
+    let parts = this.split(separator.as_str());
+    let parts: Vec<_> =
+        parts.take(MAX_PARTS + 1).map(|part| Value::String(Arc::new(part.to_owned()))).collect();
+    if parts.len() > MAX_PARTS {
+        return Err(ftx.error("there are too many parts"));
+    }
+    Ok(Value::List(Arc::new(parts)))
 }

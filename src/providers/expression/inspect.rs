@@ -2,13 +2,11 @@
 
 use cel::{
     Program,
-    common::ast::{
-        CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
-    },
+    common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators},
     parser::ParseError,
 };
 
-use super::{functions, pattern::whole_text};
+use super::{cost, functions, pattern::whole_text};
 
 /// A variable of a profile's expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +29,7 @@ impl Variable {
         Variable::Now,
     ];
 
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Variable::Response => "response",
             Variable::Customer => "customer",
@@ -90,7 +88,7 @@ const MAX_NESTING: usize = 2;
 const FUNCTIONS: [&str; 8] =
     ["size", "contains", "startsWith", "endsWith", functions::MATCHES, "string", "int", "double"];
 
-const OPERATORS: [&str; 18] = [
+const OPERATORS: [&str; 19] = [
     operators::CONDITIONAL,
     operators::LOGICAL_AND,
     operators::LOGICAL_OR,
@@ -107,14 +105,24 @@ const OPERATORS: [&str; 18] = [
     operators::GREATER,
     operators::LESS,
     operators::NEGATE,
+    operators::IN,
     operators::INDEX,
     operators::NOT_STRICTLY_FALSE,
 ];
 
 /// Every problem of a program that compiles.
 pub(super) fn inspect(program: &Program, known: Known<'_>) -> Vec<ExpressionProblem> {
-    let mut inspector = Inspector { program, known, loops: Vec::new(), problems: Vec::new() };
+    let mut inspector = Inspector {
+        program,
+        known,
+        loops: Vec::new(),
+        collects: false,
+        copies: 0,
+        copies_in_loops: 0,
+        problems: Vec::new(),
+    };
     inspector.visit(program.expression());
+    inspector.inspect_copies();
     inspector.problems
 }
 
@@ -123,6 +131,10 @@ struct Inspector<'p> {
     known: Known<'p>,
     /// The variables of the comprehensions around the current place.
     loops: Vec<&'p str>,
+    /// Whether the current place is what a `map` makes.
+    collects: bool,
+    copies: usize,
+    copies_in_loops: usize,
     problems: Vec<ExpressionProblem>,
 }
 
@@ -139,14 +151,8 @@ impl<'p> Inspector<'p> {
             Expr::Select(select) => self.visit_select(at, select),
             Expr::Call(call) => self.visit_call(at, call),
             Expr::Comprehension(comprehension) => self.visit_loop(at, comprehension),
-            Expr::List(list) => list.elements.iter().for_each(|element| self.visit(element)),
-            Expr::Map(map) => map.entries.iter().for_each(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => {
-                    self.visit(&entry.key);
-                    self.visit(&entry.value);
-                }
-                EntryExpr::StructField(field) => self.visit(&field.value),
-            }),
+            Expr::List(list) => list.elements.iter().for_each(|element| self.visit_element(element)),
+            Expr::Map(map) => cost::entries(map).for_each(|element| self.visit_element(element)),
             Expr::Struct(_) | Expr::Unspecified => self.problem(at, "message types are not available"),
         }
     }
@@ -195,27 +201,28 @@ impl<'p> Inspector<'p> {
 
     fn visit_call(&mut self, at: &'p IdedExpr, call: &'p CallExpr) {
         let name = call.func_name.as_str();
-        let is_callable = OPERATORS.contains(&name)
-            || name == operators::IN
-            || FUNCTIONS.contains(&name)
-            || functions::NAMES.contains(&name);
+        let is_callable =
+            OPERATORS.contains(&name) || FUNCTIONS.contains(&name) || functions::NAMES.contains(&name);
         if !is_callable {
             self.problem(at, format!("unknown function `{name}`, or wrong number of arguments"));
         }
         if name == functions::MATCHES {
             self.inspect_pattern(at, call);
         }
-        if name == operators::IN && !self.loops.is_empty() && call.args.get(1).is_some_and(is_long) {
-            self.problem(at, "inside a loop, `in` must not search `items` or `response`: it takes too long");
+        if let Some(collected) = cost::collected(call) {
+            return self.visit_collected(collected);
         }
-        if !self.loops.is_empty() && makes_a_copy(call) {
+        if let Some(why) = self.loops.last().and_then(|round| cost::inspect_call(call, round)) {
+            self.problem(at, why);
+        }
+        if name == functions::SPLIT && self.collects {
             self.problem(
                 at,
-                format!(
-                    "inside a loop, `{}` must not be used on `items` or `response`: each round makes a copy",
-                    spelled(name)
-                ),
+                "what `split` makes must not be collected by `map`: a text becomes a hundred times as long",
             );
+        }
+        if name == operators::ADD {
+            self.count_copy();
         }
         call.target.iter().for_each(|target| self.visit(target));
         call.args.iter().for_each(|argument| self.visit(argument));
@@ -234,11 +241,9 @@ impl<'p> Inspector<'p> {
 
     fn visit_loop(&mut self, at: &'p IdedExpr, comprehension: &'p ComprehensionExpr) {
         let variable = comprehension.iter_var.as_str();
-        if !self.loops.is_empty() && is_long(&comprehension.iter_range) {
-            self.problem(
-                at,
-                "inside a loop, no other loop may run over `items` or `response`: it takes too long",
-            );
+        let round = self.loops.last();
+        if let Some(why) = round.and_then(|round| cost::inspect_range(&comprehension.iter_range, round)) {
+            self.problem(at, why);
         }
         self.visit(&comprehension.iter_range);
         if Variable::ALL.iter().any(|known| known.word() == variable) {
@@ -253,32 +258,47 @@ impl<'p> Inspector<'p> {
         }
         self.loops.pop();
     }
-}
 
-/// Whether a text or list of the provider's length is made anew. What `map` and `filter` add to is no copy.
-fn makes_a_copy(call: &CallExpr) -> bool {
-    let name = call.func_name.as_str();
-    let collects = matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
-    let copies = name == operators::ADD || functions::NAMES.contains(&name);
-    copies && !collects && call.target.iter().map(AsRef::as_ref).chain(&call.args).any(is_long)
-}
+    /// What a round adds to the result of its loop is no copy of its own.
+    fn visit_collected(&mut self, elements: &'p [IdedExpr]) {
+        let outer = std::mem::replace(&mut self.collects, true);
+        for element in elements {
+            self.inspect_element(element);
+            self.visit(element);
+        }
+        self.collects = outer;
+    }
 
-/// An operator as it is written.
-fn spelled(name: &str) -> &str {
-    if name == operators::ADD { "+" } else { name }
-}
+    fn visit_element(&mut self, element: &'p IdedExpr) {
+        if cost::is_copied(element) {
+            self.inspect_element(element);
+            self.count_copy();
+        }
+        self.visit(element);
+    }
 
-/// Whether a list may be as long as the provider likes: it comes from `items` or `response`.
-fn is_long(expression: &IdedExpr) -> bool {
-    let is_long_name =
-        |name: &str| [Variable::Items, Variable::Response].iter().any(|long| long.word() == name);
-    match &expression.expr {
-        Expr::Ident(name) => is_long_name(name),
-        Expr::Select(select) => is_long(&select.operand),
-        Expr::Call(call) => call.target.iter().any(|target| is_long(target)) || call.args.iter().any(is_long),
-        Expr::Comprehension(inner) => is_long(&inner.iter_range) || is_long(&inner.loop_step),
-        Expr::List(list) => list.elements.iter().any(is_long),
-        Expr::Map(_) | Expr::Struct(_) | Expr::Literal(_) | Expr::Unspecified => false,
+    fn inspect_element(&mut self, element: &IdedExpr) {
+        if let Some(why) = self.loops.last().and_then(|round| cost::inspect_element(element, round)) {
+            self.problem(element, why);
+        }
+    }
+
+    fn count_copy(&mut self) {
+        let copies = if self.loops.is_empty() { &mut self.copies } else { &mut self.copies_in_loops };
+        *copies += 1;
+    }
+
+    fn inspect_copies(&mut self) {
+        for (copies, most, place) in [
+            (self.copies_in_loops, cost::MAX_COPIES_IN_LOOPS, "inside its loops"),
+            (self.copies, cost::MAX_COPIES, "outside of its loops"),
+        ] {
+            if copies > most {
+                self.problems.push(ExpressionProblem::whole(format!(
+                    "must put values together at most {most} times {place}, by `+` or in lists and maps: what it makes could outgrow the memory"
+                )));
+            }
+        }
     }
 }
 

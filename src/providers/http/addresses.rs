@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{base_url::Host, cidr::Cidr};
 use crate::domain::{Cause, Class, Failure};
 
-/// How a name is turned into addresses. Never given an address literal.
+/// How a name is turned into addresses. Given absolute names, with a dot at the end; never an address literal.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
 /// The operating system's resolver.
@@ -109,9 +109,10 @@ impl AddressPolicy {
         Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
-    /// The checked addresses of a name.
+    /// The checked addresses of a name, which is looked up as it is written: without the dot at the end, a pod's resolver would
+    /// first append its search domains, and whoever answers for one of those would be asked for the provider's address.
     pub(super) async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, NoAddress> {
-        let mut found = match timeout(LOOKUP, (self.lookup)(name.to_owned())).await {
+        let mut found = match timeout(LOOKUP, (self.lookup)(format!("{name}."))).await {
             Ok(Ok(found)) if !found.is_empty() => found,
             Ok(Ok(_) | Err(_)) | Err(_) => return Err(NoAddress::NotResolved),
         };
@@ -124,17 +125,30 @@ impl AddressPolicy {
 }
 
 /// The metadata and host services of the clouds: AWS, GCP, Azure, OpenStack (169.254.169.254), AWS containers and clock
-/// (169.254.170.2, .23, 169.254.169.123), AWS over IPv6, Azure's host service, Alibaba, Oracle.
+/// (169.254.170.2, .23, 169.254.169.123), Tencent, Scaleway, Azure's host service, Alibaba, Oracle; AWS, GCP and Scaleway over IPv6.
+///
+/// An IPv6 address that ends in such an IPv4 address is refused, too: a translator may have any prefix (RFC 6052 section 2.2).
 fn is_metadata(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
             matches!([a, b, c], [169, 254, 169 | 170])
-                || matches!(address.octets(), [168, 63, 129, 16] | [100, 100, 100, 200] | [192, 0, 0, 192])
+                || matches!(
+                    address.octets(),
+                    [168, 63, 129, 16]
+                        | [100, 100, 100, 200]
+                        | [192, 0, 0, 192]
+                        | [169, 254, 0, 23]
+                        | [169, 254, 42, 42]
+                )
         }
         IpAddr::V6(address) => {
-            address.segments().starts_with(&[0xfd00, 0xec2])
-                || inner_v4(address).is_some_and(|inner| is_metadata(IpAddr::V4(inner)))
+            matches!(
+                address.segments(),
+                [0xfd00, 0xec2, ..]
+                    | [0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42]
+                    | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]
+            ) || carried(address).any(|inner| is_metadata(IpAddr::V4(inner)))
         }
     }
 }
@@ -169,7 +183,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 /// Only 2000::/3 is assigned as global unicast, and 64:ff9b::/96 leads to the IPv4 address inside; everything else is refused.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => inner_v4(address).is_some_and(is_public_v4), // NAT64 (RFC 6052)
+        [0x64, 0xff9b, 0, 0, 0, 0, a, b] => is_public_v4(joined(a, b)), // NAT64 (RFC 6052)
         [0x2001, 0..=0x1ff, ..] => false, // protocol assignments: Teredo, benchmarks, ORCHID
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false, // documentation
         [0x2002, ..] => false,            // 6to4, deprecated (RFC 7526)
@@ -178,14 +192,22 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 address carries: compatible, NAT64 (both prefixes), 6to4, Teredo (client, stored inverted).
-fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let low = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, a, b] | [0x64, 0xff9b, .., a, b] | [0x2002, a, b, ..] => Some(low(a, b)),
-        [0x2001, 0, .., a, b] => Some(low(!a, !b)),
+/// The IPv4 addresses that an IPv6 address may carry: at its end (compatible, mapped, translated, NAT64, ISATAP), in the middle of a
+/// local NAT64 prefix, or where 6to4 and Teredo (client, stored inverted) have it.
+fn carried(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
+    let segments = address.segments();
+    let [.., a, b] = segments;
+    let middle = match segments {
+        [0x64, 0xff9b, 1, a, b, c, ..] => Some(joined(a, b << 8 | c >> 8)),
+        [0x2002, a, b, ..] => Some(joined(a, b)),
+        [0x2001, 0, .., a, b] => Some(joined(!a, !b)),
         _ => None,
-    }
+    };
+    [joined(a, b)].into_iter().chain(middle)
+}
+
+fn joined(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
 }
 
 #[cfg(test)]

@@ -168,14 +168,26 @@ fn a_metadata_service_is_out_of_reach_whatever_is_allowed() {
         "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
-        "2001::5601:5601", // Teredo: the client's address is inverted
+        "2001::5601:5601",          // Teredo: the client's address is inverted
+        "64:ff9b:1:a9fe:a9:fe00::", // local NAT64, the address in the middle
+        "::ffff:0:a9fe:a9fe",       // translated (RFC 2765)
+        "2606:4700:64::a9fe:a9fe",  // NAT64 with a prefix of the network's own
+        "fd12:3456::a9fe:a9fe",
+        "fe80::5efe:a9fe:a9fe", // ISATAP
+        "fe80::a9fe:a9fe",      // OpenStack
+        "169.254.0.23",
+        "169.254.42.42",
+        "fd00:42::42",
+        "fd20:ce::254", // GCP
         "fd00:ec2::254",
         "fd00:ec2::23",
     ] {
         let address = text.parse().unwrap();
         assert!(!everything.permits(address) && !everything.permits_literal(address), "{text}");
     }
-    assert!(everything.permits("169.254.1.1".parse().unwrap()));
+    for text in ["169.254.1.1", "fd00:ec3::254", "fd12:3456::a00:1", "64:ff9b:1:a9fe:a8:fe00::"] {
+        assert!(everything.permits(text.parse().unwrap()), "{text}");
+    }
 }
 
 #[test]
@@ -219,6 +231,21 @@ async fn one_refused_address_refuses_the_whole_answer() {
         let found = policy.addresses(&Host::Name("api.example.com".to_owned()), 443).await;
         assert_eq!(found.map(|found| found.len()), expected, "{answer:?}");
     }
+}
+
+/// With `ndots:5`, as pods have it, `api.example.com` is first asked for as `api.example.com.team.svc.cluster.local`.
+#[tokio::test]
+async fn a_name_is_looked_up_without_the_search_domains_of_the_pod() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let names = asked.clone();
+    let lookup: Lookup = Arc::new(move |name| {
+        names.lock().unwrap().push(name);
+        Box::pin(async { Ok(vec![[8, 8, 8, 8].into()]) })
+    });
+    let policy = AddressPolicy::new(&[], &[], lookup);
+    let host = Host::Name("api.example.com".to_owned());
+    assert_eq!(policy.addresses(&host, 443).await, Ok(vec![([8, 8, 8, 8], 443).into()]));
+    assert_eq!(*asked.lock().unwrap(), ["api.example.com."]);
 }
 
 #[tokio::test]

@@ -149,7 +149,8 @@ proptest! {
         let names = names();
         let parsed = JsonTemplate::parse(&json, Allowed { customer: true, captured: &names }, false).unwrap();
         let template = RequestTemplate { body: Some(BodyTemplate::Json(parsed)), ..template("/graphql.json") };
-        let (_, bytes) = fill(&template, &customer, &Captured::nothing()).unwrap().body.unwrap();
+        let Ok(request) = fill(&template, &customer, &Captured::nothing()) else { return Ok(()) };
+        let (_, bytes) = request.body.unwrap();
         let sent: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         prop_assert_eq!(&sent["variables"]["id"], &format!("gid://x/{customer}"));
         prop_assert_eq!(&sent["query"], "mutation($id: ID!) { delete }");
@@ -170,6 +171,42 @@ fn a_captured_value_that_is_missing_or_empty_sends_nothing() {
     }
     let filled = fill(&template, "c1", &captured(Scalar::Text("W/\"3\"".to_owned()))).unwrap();
     assert_eq!(filled.headers, [(http::header::IF_MATCH, HeaderValue::from_static("W/\"3\""))]);
+}
+
+#[test]
+fn a_value_beside_other_text_does_not_change_what_the_text_asks_for() {
+    let filled = |source: &str, customer: &str, value: &str| {
+        let template = RequestTemplate { query: vec![("q".to_owned(), text(source))], ..template("/search") };
+        let captured = captured(Scalar::Text(value.to_owned()));
+        let request = fill(&template, customer, &captured).ok()?;
+        request.url.query_pairs().next().map(|(_, value)| value.into_owned())
+    };
+    for (value, good) in [
+        ("a.b+c-d_e@example.com", true),
+        ("2026-01-01T00:00:00Z", true),
+        ("Müller", true),
+        ("a@b' OR email:*", false),
+        ("a@b\" or true or \"", false),
+        ("a@b\\", false),
+        ("*", false),
+        ("a*", false),
+        ("a b", false),
+        ("a)", false),
+        ("-a", false),
+        ("a--", false),
+        ("a||b", false),
+        ("a\u{2028}b", false),
+    ] {
+        let expected = good.then(|| format!("email:'{value}'"));
+        assert_eq!(filled("email:'{vars.version}'", "c1", value), expected, "{value}");
+        assert_eq!(filled("{vars.version}", "c1", value).as_deref(), Some(value), "it is all of the value");
+    }
+    for (customer, good) in
+        [("auth0|7f-3=", true), ("o'b", false), ("o\"b", false), ("a b", false), ("a\\", false)]
+    {
+        let expected = good.then(|| format!("id:'{customer}'"));
+        assert_eq!(filled("id:'{customer.id}'", customer, "x"), expected, "{customer}");
+    }
 }
 
 #[test]

@@ -130,10 +130,24 @@ impl Text {
     /// The text with its placeholders filled in.
     ///
     /// # Errors
-    /// `TemplateFailed`: a value is missing or empty.
+    /// `TemplateFailed`: a value is missing or empty, or could change what the text beside it means.
     pub(crate) fn fill(&self, filling: Filling<'_>) -> Result<String, Failure> {
-        self.0.iter().map(|piece| piece.fill(filling)).collect()
+        let is_whole = self.0.len() == 1;
+        let fill = |piece: &Piece| {
+            let text = piece.fill(filling)?;
+            let fits = is_whole || piece.fits_beside_text(&text);
+            if fits { Ok(text) } else { Err(template_failed()) }
+        };
+        self.0.iter().map(fill).collect()
     }
+}
+
+/// A value that the provider wrote: nothing but what addresses, times and ids are made of, a letter or digit at both ends.
+fn is_plain(value: &str) -> bool {
+    let is_inner = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+' | ':');
+    value.starts_with(char::is_alphanumeric)
+        && value.ends_with(char::is_alphanumeric)
+        && value.chars().all(is_inner)
 }
 
 impl Piece {
@@ -146,6 +160,17 @@ impl Piece {
             Piece::Var(name) => filling.captured.as_text(name),
         }
         .ok_or_else(template_failed)
+    }
+
+    /// Whether its value may stand beside other text, which may be a query (`email:'{vars.email}'`, GraphQL, a filter): a quote, a
+    /// space or an operator would make another query of it. What ids look like, the profile's pattern says.
+    fn fits_beside_text(&self, value: &str) -> bool {
+        let ends_a_text = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '\\');
+        match self {
+            Piece::Literal(_) => true,
+            Piece::CustomerId => !value.contains(ends_a_text),
+            Piece::Var(_) => is_plain(value),
+        }
     }
 }
 

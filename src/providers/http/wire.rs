@@ -37,6 +37,10 @@ pub(super) fn headers(request: &PreparedRequest, endpoint: &Endpoint) -> Result<
     }
     headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    if request.method == api::Method::GET {
+        // A cache on the way may keep a 404 (RFC 9111 section 4.2.2): an old one is no proof that a customer is gone.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    }
     if let Some((content_type, _)) = &request.body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }

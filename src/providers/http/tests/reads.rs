@@ -26,7 +26,7 @@ async fn reads_share_a_connection_and_send_what_was_prepared() {
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "GET /customers/90017 HTTP/1.1\r\nauthorization: Bearer sk_test_sesame\r\naccept: application/json\r\n\
-         user-agent: customer-offboarding-operator/{version}\r\nhost: 127.0.0.1:{}\r\n\r\n",
+         user-agent: customer-offboarding-operator/{version}\r\ncache-control: no-cache\r\nhost: 127.0.0.1:{}\r\n\r\n",
         server.port
     );
     assert_eq!((ledger.connections, ledger.requests), (1, vec![expected; 3]));
