@@ -180,7 +180,10 @@ fn approved(story: &Story) -> Verdict {
     let words = || sentence(story.next, story.provider);
     let not_yet = |reason| Verdict(Truth::False, reason, words());
     match story.next {
-        Next::Wait(Waiting::Approvals(missing)) => return not_yet(why_missing(missing.why)),
+        Next::Wait(Waiting::Approvals(missing))
+        | Next::Stop(Blocked::Refused { approvals: Some(missing), .. }) => {
+            return not_yet(why_missing(missing.why));
+        }
         Next::Stop(Blocked::Resurrected) => return not_yet(Reason::AwaitingApproval),
         Next::Stop(Blocked::Denied) => return not_yet(Reason::Denied),
         Next::Stop(Blocked::ApprovalPolicyMissing(_)) => return not_yet(Reason::ApprovalPolicyMissing),
