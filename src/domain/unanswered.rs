@@ -57,7 +57,9 @@ fn answered(target: &Targeted, planned: &Planned) -> Option<Planned> {
     };
     let clear = |check: &CheckSeen| match check.verdict {
         CheckVerdict::Unanswered(_) => CheckSeen { verdict: CheckVerdict::Clear, ..check.clone() },
-        _ => check.clone(),
+        CheckVerdict::Clear | CheckVerdict::Blocks | CheckVerdict::Failed(_) | CheckVerdict::Ignored => {
+            check.clone()
+        }
     };
     let seen = Observation { checks: target.seen.checks.iter().map(clear).collect(), ..target.seen.clone() };
     Some(Planned::new(target.plan, provider, planned.mode, reference, &planned.fingerprint, &seen))
