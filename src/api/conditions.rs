@@ -110,7 +110,7 @@ words! {
         // Approved
         QuorumReached = "Enough people have agreed to exactly this plan.",
         NotRequired = "The provider object requires no approval.",
-        Expired = "An approval has expired, or was to hold longer than the provider object allows.",
+        Expired = "An approval has expired, ends before the cooling-off time does, or was to hold longer than the provider object allows.",
         SameIdentity = "The requester approved; it takes somebody else.",
         UnknownRequester = "Nobody knows who asked, or it was no person: one more approval is needed.",
         Spent = "The provider refused the deletion that an approval was for; a new one is needed.",

@@ -6,7 +6,7 @@ use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{UNPROVED_CREDENTIAL, rules};
 
 /// A text of a header's value: visible ASCII, with placeholders.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
@@ -321,6 +321,8 @@ fn default_absent() -> String {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = is_a_read())]
 #[x_kube(validation = rules::dns_label("name"))]
+#[x_kube(validation = rules::must("name", &format!("self.name != '{UNPROVED_CREDENTIAL}'"),
+    "must be another word: `Waive:<target>/credential` vouches for a credential"))]
 pub struct Check {
     /// A DNS label, unique in the profile, for example `subscriptions`.
     #[schemars(length(max = 63))]
@@ -331,7 +333,8 @@ pub struct Check {
     /// CEL over `items` (all pages): true blocks, for example `items.exists(i, i.status != "paid")`. An error blocks, too.
     #[schemars(length(min = 1, max = 1024))]
     pub block_when: String,
-    /// What an unanswered check does: `Block` by default; `Warn` shows it in the plan and goes on.
+    /// What an unanswered check does: `Block` by default; `Warn` shows it in the plan and goes on. Where people agreed to a plan
+    /// in which it was answered, the answer is waited for.
     #[serde(default)]
     pub on_unavailable: OnUnavailable,
     /// The environments in which it is made; both, `[live, sandbox]`, by default.

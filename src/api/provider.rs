@@ -40,6 +40,7 @@ use super::{Condition, FromSecret, Limits, Profile, Span, base_url, rules, words
 #[x_kube(validation = rules::text("account", "^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$",
     "must be letters, digits, `-`, `.` and `_`, from a letter or digit to a letter or digit"))]
 #[x_kube(validation = rules::text("profile", rules::DNS_LABEL, "must be the name of a built-in profile, such as revolv3"))]
+#[x_kube(validation = rules::cools_off_within_an_approval())]
 #[x_kube(validation = base_url::uses_https())]
 #[x_kube(validation = base_url::has_no_extras())]
 #[x_kube(validation = base_url::has_a_host())]
@@ -106,7 +107,8 @@ pub struct OffboardingProviderSpec {
     /// Emergency stop: nothing is deleted here while it is `true`; `false` by default.
     #[serde(default)]
     pub suspend: bool,
-    /// How long a deletion waits after enough people have agreed, `0s` to `2160h`; `0s` by default.
+    /// How long a deletion waits after enough people have agreed, `0s` to `2160h`; `0s` by default. Shorter than
+    /// `approvals.maxValidity` where anybody must agree.
     #[serde(default)]
     #[x_kube(validation = rules::between("0s", "2160h"))]
     pub cooling_off: Span,

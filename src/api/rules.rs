@@ -103,15 +103,36 @@ pub(super) fn not_shorter(field: &str, than: &str) -> Rule {
     must(field, &condition, &format!("must not be shorter than `{than}`"))
 }
 
+/// Where somebody must agree, the wait after it ends while an approval can still hold.
+pub(super) fn cools_off_within_an_approval() -> Rule {
+    let is_no_span = |field: &str| format!("!self.{field}.matches('{SPAN_PATTERN}')");
+    let (wait, validity) = ("coolingOff", "approvals.maxValidity");
+    let condition = format!(
+        "self.approvals.required == 0 || {} || {} || duration(self.{wait}) < duration(self.{validity})",
+        is_no_span(wait),
+        is_no_span(validity)
+    );
+    must(
+        wait,
+        &condition,
+        &format!("must be shorter than `{validity}`: no approval would hold until the deletion may be sent"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_rule_asks_for_can_be_written_on_one_line() {
-        for rule in
-            [headers(), names(), dns_label("name"), between("1s", "1h"), immutable_optional("request")]
-        {
+        for rule in [
+            headers(),
+            names(),
+            dns_label("name"),
+            between("1s", "1h"),
+            immutable_optional("request"),
+            cools_off_within_an_approval(),
+        ] {
             assert!(!rule.rule.contains('\n'), "{}", rule.rule);
         }
     }

@@ -241,7 +241,11 @@ mod tests {
                 Some(30),
             ),
             (
-                Next::Stop(Blocked::Refused { failure: failed(Class::Conflict, None), until: after(20) }),
+                Next::Stop(Blocked::Refused {
+                    failure: failed(Class::Conflict, None),
+                    until: after(20),
+                    approvals: None,
+                }),
                 Some(20),
             ),
             (Next::Stop(Blocked::Duplicate), Some(300)),

@@ -228,7 +228,8 @@ fn blocked_by(next: &Next) -> Option<Reason> {
 fn approved(story: &Story) -> Verdict {
     let not_yet = |reason| Verdict(Truth::False, reason, words(story));
     match story.next {
-        Next::Wait(Waiting::Approvals(missing)) | Next::Stop(Blocked::Resurrected(missing)) => {
+        Next::Wait(Waiting::Approvals(missing))
+        | Next::Stop(Blocked::Resurrected(missing) | Blocked::Refused { approvals: Some(missing), .. }) => {
             return not_yet(why_missing(missing.why));
         }
         Next::Stop(Blocked::Denied) => return not_yet(Reason::Denied),

@@ -175,7 +175,8 @@ pub enum WhyMissing {
     Awaited,
     /// There is one for another plan of this request.
     PlanChanged,
-    /// There is one that has expired, or was meant to hold longer than the provider object allows.
+    /// There is one that has expired, ends before it can have cooled off, or was meant to hold longer than the provider object
+    /// allows.
     Expired,
     /// There is one by the author.
     SameIdentity,
@@ -266,8 +267,10 @@ impl Judged<'_> {
             return Some(Some(WhyMissing::BeforePolicies));
         }
         let until = self.now.saturating_add(self.holds_for).unwrap_or(Timestamp::MAX);
-        let latest = approval.created_at.saturating_add(self.demands.max_validity).unwrap_or(Timestamp::MAX);
-        if *expires_at <= until || *expires_at > latest {
+        let of_it = |span| approval.created_at.saturating_add(span).unwrap_or(Timestamp::MAX);
+        // What ends before it can have cooled off is of no use: told now, and not when the wait is over.
+        let (cooled, latest) = (of_it(self.demands.cooling_off), of_it(self.demands.max_validity));
+        if *expires_at <= until.max(cooled) || *expires_at > latest {
             return Some(Some(WhyMissing::Expired));
         }
         if self.demands.separation_of_duties && self.author == Some(approval.approver.as_str()) {

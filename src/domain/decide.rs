@@ -16,7 +16,7 @@ use super::{
     Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Decisions, Earlier, Effect, Ending,
     Facts, Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Targeted, Waiting, Wish,
-    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in,
+    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in, vouched::looks_count,
 };
 use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, WhenPresent};
 
@@ -170,8 +170,7 @@ fn by_the_attempt(
         }
         Some(Outcome::Rejected(failure)) => {
             let until = attempt.next_try(record.rejections(), provider.recheck_interval);
-            let mended = failure.class == Class::Auth
-                && seen.credential.as_ref().is_some_and(|credential| *credential != attempt.credential);
+            let mended = failure.class == Class::Auth && would_be_another_call(attempt, provider, seen);
             // No further attempt is to come: nothing is waited for.
             let was_the_last = record.may_have_left() >= MOST_ATTEMPTS;
             if now.wall >= until || mended || was_the_last {
@@ -180,10 +179,17 @@ fn by_the_attempt(
             Some(match failure.class {
                 Class::Auth => Next::Wait(Waiting::AuthRefused { until }),
                 Class::RateLimited => Next::Wait(Waiting::Retry { at: until, last: failure.clone() }),
-                _ => Next::Stop(Blocked::Refused { failure: failure.clone(), until }),
+                _ => Next::Stop(Blocked::Refused { failure: failure.clone(), until, approvals: None }),
             })
         }
     }
+}
+
+/// Whether the Secret or the provider object was changed since: who refused that credential there may take this one here.
+fn would_be_another_call(attempt: &Attempt, provider: &ProviderFacts, seen: &Observation) -> bool {
+    seen.credential.as_ref().is_some_and(|credential| *credential != attempt.credential)
+        || attempt.profile_hash != provider.declared.profile_hash
+        || elsewhere(attempt, provider).is_some()
 }
 
 /// What was sent elsewhere is not verified here.
@@ -427,7 +433,7 @@ impl Looked<'_> {
 
     /// Another credential may belong to another account, and an early read may be older than the deletion.
     fn proves_nothing_yet(&self, attempt: &Attempt) -> Option<Next> {
-        if self.seen.credential.as_ref() != Some(&attempt.credential) {
+        if !looks_count(self.plan, attempt, self.seen, self.now) {
             return Some(Next::Wait(Waiting::AnotherCredential));
         }
         self.lag(attempt)

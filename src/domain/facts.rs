@@ -134,6 +134,8 @@ pub struct Attempt {
     pub plan_hash: String,
     /// This target's part of the plan.
     pub target_hash: String,
+    /// The profile that it was made by.
+    pub profile_hash: String,
     /// The approvals that it stands on.
     pub approvals: Vec<UsedApproval>,
     /// The checks that were passed over, and who agreed to that.

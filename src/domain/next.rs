@@ -158,10 +158,11 @@ pub enum Blocked {
     ApprovalPolicyMissing(Vec<String>),
     /// The profile's checks; each one is named.
     Checks(Vec<crate::api::Blocker>),
-    /// The provider refused the deletion.
+    /// The provider refused the deletion; the next try comes then, and `approvals` are missing for it.
     Refused {
         failure: Failure,
         until: Timestamp,
+        approvals: Option<Missing>,
     },
     /// The provider answers something that must not be acted on.
     AnswerInvalid(Failure),

@@ -277,6 +277,13 @@ fn risks(provider: &ProviderFacts, seen: &Observation) -> Vec<String> {
     }
     if declared.erasure != ErasureScope::Full {
         risks.push("personal data is not erased completely; see retains".to_owned());
+        // Its address is told when it is time; with it, it might be longer than a status may be.
+        risks.extend(
+            declared
+                .manual_step
+                .as_ref()
+                .map(|step| format!("what is left is for a person to do: {}", step.text)),
+        );
     }
     for check in &seen.checks {
         match check.verdict {

@@ -135,7 +135,7 @@ fn wait(waiting: &Waiting, about: About) -> String {
             "provider '{provider}' to name the base URL and environment again that the {act} was sent to; nothing is verified elsewhere"
         ),
         Waiting::AnotherCredential => format!(
-            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account"
+            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account. Put it back; or whoever may waive, and knows that this one is of the same account, creates an OffboardingApproval that grants Waive:<target>/credential"
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }
@@ -150,7 +150,7 @@ fn approvals(missing: Missing) -> String {
             "the plan changed after an approval (status.plan.changed says where); approve the hash that it has now"
         }
         WhyMissing::Expired => {
-            "an approval has expired, or was to hold longer than the provider object allows"
+            "an approval has expired, ends before the cooling-off time does, or was to hold longer than the provider object allows"
         }
         WhyMissing::SameIdentity => "the approver must be somebody else than the requester",
         WhyMissing::UnknownRequester => {
@@ -288,7 +288,7 @@ fn stop(blocked: &Blocked, about: About) -> String {
             let names: Vec<String> = blockers.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
             format!("blocking dependencies at provider '{provider}' to be cleared: {}", names.join(", "))
         }
-        Blocked::Refused { failure, until } => {
+        Blocked::Refused { failure, until, approvals: missing } => {
             let what = match (failure.class, &failure.cause) {
                 (_, CauseWord::Ours(Cause::CustomerChanged)) => {
                     "says that the customer changed (412)".to_owned()
@@ -300,7 +300,10 @@ fn stop(blocked: &Blocked, about: About) -> String {
                 (Class::Conflict, _) => "reports a conflict (409)".to_owned(),
                 _ => format!("refused the {act} ({})", answer(failure)),
             };
-            format!("provider '{provider}' {what}; clear the cause there, the next try is at {}", moment(*until))
+            let anew = missing.map_or(String::new(), |missing| {
+                format!(", and takes a new decision: {}", approvals(missing))
+            });
+            format!("provider '{provider}' {what}; clear the cause there, the next try is at {}{anew}", moment(*until))
         }
         Blocked::AnswerInvalid(failure) => format!("provider '{provider}': {}", answer(failure)),
     }

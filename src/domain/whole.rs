@@ -238,7 +238,13 @@ impl<'a> Together<'a> {
         let (mut each, planned): (Vec<Next>, Vec<Option<Planned>>) =
             decided.into_iter().map(|decision| (decision.next, decision.planned)).unzip();
         self.give_up_together(&mut each);
+        self.ask_for_a_new_decision(&mut each);
         let plan = self.plan(&each, &planned);
+        let (plan, unanswered) =
+            match plan.as_ref().and_then(|plan| self.as_if_answered(&each, &planned, plan)) {
+                Some((as_told, wait)) => (Some(as_told), Some(wait)),
+                None => (plan, None),
+            };
         if let Some(acts) = each.iter().position(is_bookkeeping) {
             return self.told(each, Some(acts), plan);
         }
@@ -258,6 +264,7 @@ impl<'a> Together<'a> {
             }
             _ => Err(Next::Wait(Waiting::Others)),
         };
+        let gated = gated.and_then(|approvals| unanswered.map_or(Ok(approvals), Err));
         let acts = match gated {
             Ok(approvals) => self.whose_turn_it_is(&mut each, plan.as_ref(), &approvals),
             Err(instead) => {
@@ -268,8 +275,26 @@ impl<'a> Together<'a> {
         Decisions { waived, ..self.told(each, acts, plan) }
     }
 
+    /// A refusal spends approvals. That it takes new ones is told while the pause runs: people need it, too.
+    fn ask_for_a_new_decision(&self, each: &mut [Next]) {
+        let Some(whole) = self.whole() else { return };
+        let spent = self.spent();
+        for (next, target) in each.iter_mut().zip(self.targets) {
+            let (Next::Stop(Blocked::Refused { approvals, .. }), Facts::Mine(record)) = (next, target.facts)
+            else {
+                continue;
+            };
+            // Nobody looks meanwhile: it is asked for the plan that the status tells.
+            let told = whole.told.as_ref().map(|told| &told.hash);
+            let Some(hash) = told.or(record.last().map(|last| &last.plan_hash)) else { continue };
+            if let Consent::Missing(missing) = self.judged(whole, hash, &spent).consent() {
+                *approvals = Some(missing);
+            }
+        }
+    }
+
     /// The plan, where every target has its part.
-    fn plan(&self, each: &[Next], planned: &[Option<Planned>]) -> Option<WholePlan> {
+    pub(super) fn plan(&self, each: &[Next], planned: &[Option<Planned>]) -> Option<WholePlan> {
         if planned.iter().all(Option::is_none) {
             return None;
         }

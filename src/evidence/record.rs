@@ -370,6 +370,7 @@ fn attempt(stored: &StoredAttempt) -> Result<Attempt, RecordProblem> {
         count: stored.count,
         plan_hash: stored.plan_hash.clone(),
         target_hash: stored.target_hash.clone(),
+        profile_hash: stored.profile_hash.clone(),
         approvals: stored.approvals.clone(),
         waivers: stored.waivers.clone(),
         fingerprint: Fingerprint(stored.fingerprint.clone()),

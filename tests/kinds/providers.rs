@@ -3,7 +3,9 @@
 use harness::Failure;
 use serde_json::Value;
 
-use crate::{PROVIDERS, Server, from_yaml, provider, with};
+use crate::{
+    CLUSTER_PROVIDERS, PROVIDERS, Server, cluster_providers::cluster_provider, from_yaml, provider, with,
+};
 
 const ACCEPTED: &str = "accepted";
 pub const JUICYWAY: &str = include_str!("../../src/providers/profiles/juicyway.yaml");
@@ -131,7 +133,8 @@ async fn a_length_of_time_is_neither_negative_nor_zero_nor_endless() -> Result<(
         ("customProfile.verify.default.deadline", "100ms", "2160h"),
     ];
     for (path, least, most) in spans {
-        let mut base = with(custom(JUICYWAY), "approvals", "{}");
+        // Nobody has to agree: else a long `coolingOff` would make the rule about it and `maxValidity` speak as well.
+        let mut base = with(custom(JUICYWAY), "approvals", "{required: 0}");
         // The shortest interval and the longest deadline, so that only the rule in question can speak.
         let verify = "{confirmations: 1, interval: 100ms, deadline: 2160h}";
         base = with(with(base, "verify", verify), "customProfile.verify.default", verify);
@@ -153,6 +156,27 @@ async fn a_length_of_time_is_neither_negative_nor_zero_nor_endless() -> Result<(
                 rows.iter().map(|(about, object, due)| (about.clone(), object.clone(), due.as_str())),
             )
             .await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cooling_off_time_that_no_approval_outlasts_is_refused() -> Result<(), Failure> {
+    let server = Server::with_the_kinds("cooling-off").await?;
+    let refused = "spec.coolingOff: Invalid value: must be shorter than `approvals.maxValidity`: no approval would hold until the deletion may be sent";
+    let rows = [
+        ("shorter", "{maxValidity: 25h}", "24h", ACCEPTED),
+        ("as long", "{maxValidity: 24h}", "24h", refused),
+        ("longer, in another unit", "{maxValidity: 90m}", "2h", refused),
+        ("longer than the default", "{}", "337h", refused),
+        ("longer, and nobody has to agree", "{required: 0, maxValidity: 1h}", "2160h", ACCEPTED),
+    ];
+    for (kind, object) in [(PROVIDERS, provider("it")), (CLUSTER_PROVIDERS, cluster_provider("it"))] {
+        let rows = rows.map(|(about, approvals, wait, due)| {
+            let object = with(with(object.clone(), "approvals", approvals), "coolingOff", wait);
+            (about.to_owned(), object, due)
+        });
+        server.assert_answers(kind, rows).await;
     }
     Ok(())
 }
@@ -215,6 +239,7 @@ async fn a_profile_that_cannot_be_right_is_refused() -> Result<(), Failure> {
         ("an id pattern without an end", "customerId", "{pattern: '^[0-9]+'}", "spec.customProfile.customerId.pattern: Invalid value: must be anchored: start with `^` and end with `$`"),
         ("no id in between", "customerId", "{integer: {min: 2, max: 1}}", "spec.customProfile.customerId.integer: Invalid value: `min` must not be greater than `max`"),
         ("two ways to page", "preflight.0.paginate", "{link: {}, nextUrl: {next: 'x'}}", "spec.customProfile.preflight[0].paginate: Invalid value: exactly one of `cursor`, `page`, `link` and `nextUrl` must be set"),
+        ("a check that is called like what vouches for a credential", "preflight.0.name", "credential", "spec.customProfile.preflight[0].name: Invalid value: must be another word: `Waive:<target>/credential` vouches for a credential"),
         ("two bodies", "delete.0.request.body", "{json: {}, form: {}}", "spec.customProfile.delete[0].request.body: Invalid value: exactly one of `json` and `form` must be set"),
         ("a check twice", "preflight", "[{name: a, request: {path: /a}, blockWhen: 'true'}, {name: a, request: {path: /b}, blockWhen: 'true'}]", "spec.customProfile.preflight[1]: Duplicate value: {\"name\":\"a\"}"),
         ("a captured value that cannot be named", "presence.capture", "{'e-mail address': 'x'}", "spec.customProfile.presence.capture: Invalid value: names must start with a letter and contain only letters, digits, `_` and `-`"),

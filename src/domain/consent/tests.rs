@@ -78,6 +78,10 @@ impl Case {
         Self { demands: Demands { max_validity: Duration::from_secs(seconds), ..self.demands }, ..self }
     }
 
+    fn cooling_off(self, seconds: u64) -> Self {
+        Self { demands: Demands { cooling_off: Duration::from_secs(seconds), ..self.demands }, ..self }
+    }
+
     fn under(self, policies: PolicyState) -> Self {
         Self { policies, ..self }
     }
@@ -157,6 +161,9 @@ fn only_enough_other_people_who_agreed_to_exactly_this_plan_count() {
         (case(1, [bob().until(wall(50))]), "0 of 1 Expired"),
         (case(1, [bob()]).valid_for(3_600), "given by bob after 0"),
         (case(1, [bob()]).valid_for(3_599), "0 of 1 Expired"),
+        (case(1, [bob()]).cooling_off(3_599), "given by bob after 0"),
+        (case(1, [bob()]).cooling_off(3_600), "0 of 1 Expired"), // it can never be of use: told now
+        (case(1, [bob(), carol().until(wall(9_000))]).cooling_off(3_600), "given by carol after 0"),
         // no
         (case(1, [bob(), deny("carol")]), "denied"),
         (case(1, [deny("carol").for_plan("sha256:another")]), "denied"),

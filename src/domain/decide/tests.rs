@@ -242,6 +242,22 @@ fn a_refused_credential_that_was_replaced_is_tried_at_once() {
 }
 
 #[test]
+fn a_refused_credential_is_tried_at_once_where_the_provider_object_was_changed() {
+    let changes: [fn(&mut ProviderFacts); 3] = [
+        |provider| provider.base_url = "https://eu.acme.example".to_owned(),
+        |provider| provider.environment = Environment::sandbox,
+        |provider| std::sync::Arc::make_mut(&mut provider.declared).profile_hash = "sha256:mended".to_owned(),
+    ];
+    for change in changes {
+        let mut provider = hard();
+        change(&mut provider);
+        let refused = |class| Process::new(after(Some(rejected(class)))).at(provider.clone());
+        assert_eq!(later_on(refused(Class::Auth), same()), "Delete", "{provider:?}");
+        assert_eq!(later_on(refused(Class::Conflict), same()), "Stop Refused", "it mends no conflict");
+    }
+}
+
+#[test]
 fn a_withdrawn_request_ends_without_the_provider_where_nothing_was_done() {
     let lost: [fn(&mut Process); 4] = [
         |process| process.seen.provider = ProviderSeen::NotFound,

@@ -216,6 +216,14 @@ fn a_plan_names_what_an_approver_should_know_besides() {
     assert_eq!(conditional, "");
     let partly = risks(Inputs::declaring(|declared| declared.erasure = ErasureScope::Partial));
     assert!(partly.contains("not erased completely"), "{partly}");
+    let by_hand = |erasure| {
+        risks(Inputs::declaring(|declared| {
+            declared.erasure = erasure;
+            declared.manual_step = Some(ManualStep { text: "ask support".to_owned(), url: None });
+        }))
+    };
+    assert!(by_hand(ErasureScope::None).contains("what is left is for a person to do: ask support"));
+    assert!(!by_hand(ErasureScope::Full).contains("ask support"), "nothing is left");
     assert!(risks(checked(CheckVerdict::Ignored)).contains("check wallets is ignored"));
     assert!(
         risks(checked(CheckVerdict::Unanswered(transient()))).contains("check wallets could not be answered")

@@ -189,7 +189,13 @@ fn blocker(reason: Reason) -> Blocked {
 
 fn refused(class: Class) -> Blocked {
     let failure = Failure::new(class, CauseWord::Profile("BalanceNotZero".into()));
-    Blocked::Refused { failure, until: wall(900) }
+    Blocked::Refused { failure, until: wall(900), approvals: None }
+}
+
+fn refused_and_spent() -> Blocked {
+    let failure = Failure::new(Class::Conflict, Cause::DeletionConflict);
+    let approvals = Some(Missing { have: 0, need: 1, why: WhyMissing::Spent });
+    Blocked::Refused { failure, until: wall(900), approvals }
 }
 
 fn ended(result: OffboardingResult, because: Reason, outcome: Option<Outcome>) -> Telling {

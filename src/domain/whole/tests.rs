@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     api::{HoldType, OffboardingResult, Reason},
     domain::{
-        Approval, Cause, CheckSeen, CheckVerdict, Failure, Grant, HoldSeen, Look, Says, Wish, fixtures::*,
+        Approval, CheckSeen, CheckVerdict, Grant, HoldSeen, Look, Missing, Says, WhyMissing, Wish,
+        fixtures::*,
     },
 };
 
@@ -67,7 +68,14 @@ impl Request {
         for target in &mut self.targets {
             target.seen.whole = whole.clone();
             let mode = target.provider.declared.supports;
-            target.memory.learn(&target.facts, &target.seen, mode, target.provider.verify_interval, now);
+            target.memory.learn(
+                &target.plan,
+                &target.facts,
+                &target.seen,
+                mode,
+                target.provider.verify_interval,
+                now,
+            );
         }
         let bare: Vec<Observation> = self.targets.iter().map(|target| target.seen.clone()).collect();
         let wanted = wants_looks(&targeted(&self.targets, &bare), now);
@@ -78,7 +86,14 @@ impl Request {
                 seen[index].control = (*look == Look::Absent).then_some(crate::domain::Control::Good);
                 seen[index].look = Some(look.clone());
                 let mode = target.provider.declared.supports;
-                target.memory.learn(&target.facts, &seen[index], mode, target.provider.verify_interval, now);
+                target.memory.learn(
+                    &target.plan,
+                    &target.facts,
+                    &seen[index],
+                    mode,
+                    target.provider.verify_interval,
+                    now,
+                );
             }
         }
         decide_all(&targeted(&self.targets, &seen), now)
@@ -417,15 +432,85 @@ fn an_approval_is_spent_by_a_refusal_that_needs_a_new_decision() {
         (Class::Auth, "Delete"),
         (Class::RateLimited, "Delete"),
     ] {
-        let request = request(&["a"]).demanding("a", 1).approved();
-        let mut request = request.change("a", |a| {
-            let mut record = record([Some(Outcome::Rejected(Failure::new(class, Cause::RequestRefused)))]);
-            record.account.clone_from(&a.provider.account);
-            record.attempts[0].approvals =
-                vec![UsedApproval { approver: "bob".to_owned(), uid: "of-bob".to_owned(), at: wall(0) }];
-            a.facts = Facts::Mine(record);
-        });
-        assert_eq!(request.briefly(100_000), [expected], "{class}");
+        assert_eq!(refused(class, 1).briefly(100_000), [expected], "{class}");
+    }
+}
+
+fn with_check(verdict: CheckVerdict) -> impl FnOnce(&mut Process) {
+    move |process| {
+        process.seen.checks = vec![CheckSeen { name: "invoices".to_owned(), verdict, waivable: true }];
+    }
+}
+
+#[test]
+fn a_warning_without_an_answer_leaves_the_plan_that_people_agreed_to_as_it_is() {
+    let silent = || with_check(CheckVerdict::Unanswered(transient()));
+    let clear = || with_check(CheckVerdict::Clear);
+    let agreed = || request(&["a", "b"]).demanding("a", 1).change("a", clear()).approved();
+    // Once the status tells the plan, and once where a wish to look again sets that aside.
+    for mut request in [agreed().told(), agreed()] {
+        let hash = request.hash();
+        let mut request = request.change("a", silent());
+        let decisions = request.decide(1);
+        let each: Vec<_> = decisions.each.iter().map(brief).collect();
+        assert_eq!(each, ["Wait Provider", "Wait Provider"], "nothing is sent before the answer");
+        assert_eq!(decisions.plan.map(|plan| plan.hash), Some(hash), "the plan is no other");
+        assert_eq!(decisions.approved_by.map(|people| people.len()), Some(1));
+        assert_eq!(request.change("a", clear()).briefly(2), ["Delete", "Wait Others"]);
+        let mut blocked = agreed().change("a", with_check(CheckVerdict::Blocks));
+        assert_eq!(blocked.briefly(2)[0], "Stop Checks", "the answer is a no");
+    }
+}
+
+#[test]
+fn a_warning_without_an_answer_from_the_beginning_is_part_of_the_plan() {
+    let silent = |process: &mut Process| with_check(CheckVerdict::Unanswered(transient()))(process);
+    let mut unattended = request(&["a"]).change("a", silent);
+    assert_eq!(unattended.briefly(0), ["Delete"]);
+    let attended = request(&["a"]).demanding("a", 1).change("a", silent);
+    assert_eq!(attended.approved().told().briefly(1), ["Delete"], "people agreed to go on without it");
+    // Another change besides is one that people must hear of.
+    let clear = with_check(CheckVerdict::Clear);
+    let mut changed = request(&["a"]).demanding("a", 1).change("a", clear).approved().told();
+    changed = changed.change("a", silent);
+    changed = changed.change("a", |a| a.provider.base_url = "https://other.example".to_owned());
+    assert_eq!(changed.briefly(2), ["Wait Approvals"]);
+}
+
+/// The provider refused the deletion that Bob agreed to, at second 1.
+fn refused(class: Class, required: u32) -> Request {
+    request(&["a"]).demanding("a", required).approved().change("a", |a| {
+        let mut record = record([Some(rejected(class))]);
+        record.account.clone_from(&a.provider.account);
+        record.attempts[0].approvals =
+            vec![UsedApproval { approver: "bob".to_owned(), uid: "of-bob".to_owned(), at: wall(0) }];
+        a.facts = Facts::Mine(record);
+    })
+}
+
+#[test]
+fn that_a_refusal_takes_a_new_decision_is_told_while_its_pause_runs() {
+    let missing = |request: &mut Request, seconds| match request.decide(seconds).next {
+        Next::Stop(Blocked::Refused { approvals, .. }) => approvals,
+        other => panic!("{other:?}"),
+    };
+    for class in [Class::Conflict, Class::Forbidden, Class::Invalid] {
+        let mut attended = refused(class, 1);
+        let plan = request(&["a"]).demanding("a", 1).hash();
+        let spent = Missing { have: 0, need: 1, why: WhyMissing::Spent };
+        if let Facts::Mine(record) = &mut attended.targets[0].facts {
+            record.attempts[0].plan_hash.clone_from(&plan);
+        }
+        assert_eq!(missing(&mut attended, 2), Some(spent), "{class}");
+        let anew = Approval {
+            uid: "of-carol".to_owned(),
+            approver: "carol".to_owned(),
+            ..approval(&plan, Grant::Delete)
+        };
+        attended.whole.approvals = ApprovalsSeen::Seen(vec![approval(&plan, Grant::Delete), anew]);
+        assert_eq!(missing(&mut attended, 3), None, "it is there, and the pause still runs: {class}");
+        assert_eq!(attended.briefly(1_000), ["Delete"], "{class}");
+        assert_eq!(missing(&mut refused(class, 0), 2), None, "nobody has to agree: {class}");
     }
 }
 

@@ -123,8 +123,15 @@ every!(stops(Blocked):
         Blocker { check: "subscriptions".to_owned(), reason: Reason::BlockersFound.to_string() },
         Blocker { check: "wallets".to_owned(), reason: Reason::CheckFailed.to_string() },
     ]), Facts::None, true;
-    "blocked-refused" Blocked::Refused { .. } =>
-        Blocked::Refused { failure: Failure::new(Class::Conflict, Cause::DeletionConflict), until: wall(900) },
+    "blocked-refused" Blocked::Refused { approvals: None, .. } =>
+        Blocked::Refused { failure: Failure::new(Class::Conflict, Cause::DeletionConflict), until: wall(900), approvals: None },
+        after(Some(rejected(Class::Conflict))), false;
+    "blocked-refused-and-spent" Blocked::Refused { approvals: Some(_), .. } =>
+        Blocked::Refused {
+            failure: Failure::new(Class::Conflict, Cause::DeletionConflict),
+            until: wall(900),
+            approvals: Some(Missing { have: 0, need: 1, why: WhyMissing::Spent }),
+        },
         after(Some(rejected(Class::Conflict))), false;
     "blocked-answer-invalid" Blocked::AnswerInvalid(_) =>
         Blocked::AnswerInvalid(Failure::new(Class::Invalid, Cause::OtherCustomer)), Facts::None, false;

@@ -29,10 +29,12 @@ async fn an_approval_is_spent_on_a_conflict_and_a_new_one_is_needed() {
         refuse_once(story, 409).await;
         story.request_as("alice", "acme", Juicyway, ID, json!({})).await;
         story.agree("bob", "acme").await;
-        story.reason("acme", "Unblocked", "ProviderConflict").await;
-        let status = story.reason("acme", "Approved", "Spent").await;
-        let says = "0 of 1 approvals; the provider refused the deletion that an approval was for; a new one is needed";
-        assert_eq!(status["waitingFor"], says);
+        let needed = "0 of 1 approvals; the provider refused the deletion that an approval was for; a new one is needed";
+        // That people are needed again is told while the pause runs, and when it is over.
+        let refused = "provider 'juicyway' reports a conflict (409); clear the cause there, the next try is at <time>";
+        let status = story.says("acme", &format!("{refused}, and takes a new decision: {needed}")).await;
+        assert_told(&status, &[["Unblocked", "False", "ProviderConflict"], ["Approved", "False", "Spent"]]);
+        story.says("acme", needed).await;
         story.settles("acme", Juicyway, ID).await;
         assert_eq!(story.deletes(Juicyway, ID).await, 1);
         // By the same person: it is the decision that is new.

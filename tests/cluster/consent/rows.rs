@@ -149,11 +149,16 @@ async fn an_approval_is_for_one_plan_of_one_request_and_for_a_time() {
             ],
         ),
         row(
-            "runs out while it cools off",
+            "ends before it can have cooled off",
             1,
-            [Says("bob", json!({"expiresAt": "in 12"})), CoolsOff, Waits("Expired", "0 of 1")],
+            [
+                Says("bob", json!({"expiresAt": "in 1200"})),
+                Waits("Expired", "0 of 1"),
+                Agrees("bob"),
+                CoolsOff,
+            ],
         )
-        .with(json!({"coolingOff": "1h"})),
+        .with(json!({"coolingOff": "30m"})),
         row(
             "runs out before the call could be over",
             1,
@@ -235,7 +240,7 @@ async fn an_approval_is_for_one_plan_of_one_request_and_for_a_time() {
             1,
             [Agrees("bob"), CoolsOff, TakesBack("bob", "bob"), Waits(AWAITED, "0 of 1")],
         )
-        .with(json!({"coolingOff": "1h"})),
+        .with(json!({"coolingOff": "30m"})),
         row(
             "withdrawn, and somebody's finalizer keeps it",
             2,
@@ -284,7 +289,7 @@ async fn a_denial_stops_whatever_the_plan_until_its_author_withdraws_it() {
             1,
             [Agrees("bob"), CoolsOff, Denies("carol"), Denied, TakesBack("carol", "carol"), CoolsOff],
         )
-        .with(json!({"coolingOff": "1h"})),
+        .with(json!({"coolingOff": "30m"})),
         row(
             "is not another's to withdraw",
             1,

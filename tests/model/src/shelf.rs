@@ -19,6 +19,8 @@ use super::state::{Answer, Order, Rec, Refusal};
 
 const NAME: &str = "r-1";
 
+pub const PROFILE_HASH: &str = "sha256:profile";
+
 pub static KEYS: LazyLock<Keys> = LazyLock::new(|| match Keys::new(&[1; offboarding::evidence::KEY_BYTES]) {
     Ok(keys) => keys,
     Err(error) => panic!("{error}"),
@@ -158,7 +160,7 @@ impl Shelf {
             step: "delete".to_owned(),
             plan_hash: String::new(),
             target_hash: String::new(),
-            profile_hash: String::new(),
+            profile_hash: PROFILE_HASH.to_owned(),
             fingerprint: fingerprint(order.customer),
             credential: credential(order.credential),
             approvals: Vec::new(),

@@ -270,6 +270,10 @@ pub fn table() -> Vec<(Telling, &'static str)> {
             "Blocked Blocked -Blocked -Idle . +PlanReady -ProviderConflict +NotRequired -Rejected . . .",
         ),
         (
+            told(stop(refused_and_spent()), after(Some(rejected(Class::Conflict)))),
+            "Blocked Blocked -Blocked -Idle . +PlanReady -ProviderConflict -Spent -Rejected . . .",
+        ),
+        (
             told(stop(refused(Class::Invalid)), after(Some(rejected(Class::Invalid)))),
             "Blocked Blocked -Blocked -Idle +ProviderAnswerInvalid +PlanReady +NoBlockers +NotRequired -Rejected . . .",
         ),
