@@ -311,3 +311,36 @@ async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
         assert!(limiters.iter().all(|limiter| Arc::ptr_eq(limiter, &limiters[0])), "round {round}");
     }
 }
+
+/// What nobody agrees to says where, and to whom, a deletion is sent all the same.
+#[tokio::test]
+async fn a_connection_is_as_another_one_only_where_both_are_of_the_same_generation_of_the_same_object() {
+    let client = kube::Client::try_from(kube::Config::new("https://127.0.0.1:9".parse().unwrap())).unwrap();
+    let timing = Timing { send_deadline: Duration::from_secs(30), request_deadline: Duration::from_secs(35) };
+    let egress = Egress::of_the_system(Vec::new(), || jiff::Timestamp::UNIX_EPOCH);
+    let connections = Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing);
+    let of = async |uid: &str, generation: i64, change: Value| {
+        let object = json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+            "metadata": {"name": "acme-pay", "namespace": "team", "uid": uid, "generation": generation},
+            "spec": merged(provider(), change),
+        });
+        let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+        connections.of(&Arc::new(object).into()).await.unwrap()
+    };
+    let planned = of("1", 1, json!({})).await;
+    let range = json!({"allowedCIDRs": ["10.0.0.0/8"]});
+    for (about, now, is_as) in [
+        ("the same", of("1", 1, json!({})).await, true),
+        ("other addresses are allowed", of("1", 2, range.clone()).await, false),
+        ("made anew for the generation before", of("1", 1, json!({})).await, true),
+        ("another object of the same name", of("2", 1, range).await, false),
+    ] {
+        assert_eq!(now.is_as(&planned), is_as, "{about}");
+    }
+    let other = json!({"credentials": {"token": {"secretKeyRef": {"name": "other", "key": "token"}}}});
+    let later = of("1", 3, other).await;
+    let named =
+        |connection: &Connection| connection.object.spec().credentials["token"].secret_key_ref.name.clone();
+    assert_eq!([named(&planned), named(&later)], ["acme-pay", "other"], "each goes with its own credential");
+}
