@@ -140,10 +140,17 @@ impl Context {
         self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes the admission policies over as they were just read; whether they are others than before.
-    pub fn learn_policies(&self, live: PolicyState) -> bool {
+    /// Takes the admission policies over as they were just read, and has everything look that waits for them. Where nobody
+    /// answered, what is told stands: nothing is sent without an answer of its own.
+    pub fn learn_policies(&self, live: PolicyState) {
         let mut known = self.policies.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *known, live.clone()) != live
+        if !live.is_news_after(&known) {
+            return;
+        }
+        tracing::info!(state = ?live, "admission policies");
+        *known = live;
+        drop(known);
+        self.wake_together(self.requests.state().iter());
     }
 
     /// Whether somebody asked for another look since this process last saw the request.
