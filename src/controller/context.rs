@@ -23,6 +23,7 @@ use super::{
     events::Events,
     holds::Holds,
     installation::Installation,
+    lanes::Lanes,
     lease::Leadership,
     provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
@@ -60,6 +61,7 @@ pub struct Context {
     pub consents: Consents,
     pub holds: Holds,
     pub budgets: Budgets,
+    pub lanes: Lanes,
     /// The admission policies as they were last read.
     pub policies: RwLock<PolicyState>,
     pub requests: Store<CustomerOffboarding>,
