@@ -23,6 +23,12 @@ struct Controller {
     controller: &'static str,
 }
 
+/// A kind that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: String,
+}
+
 /// What a provider said.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Said {
@@ -54,6 +60,7 @@ pub struct Metrics {
     leader: Gauge,
     queued: Family<OfAccount, Gauge>,
     used: Family<Used, Gauge>,
+    watch_errors: Family<OfKind, Counter>,
 }
 
 impl Default for Metrics {
@@ -69,6 +76,7 @@ impl Default for Metrics {
         let leader = Gauge::default();
         let queued = Family::default();
         let used = Family::default();
+        let watch_errors = Family::default();
         let runtime = registry.sub_registry_with_prefix("controller_runtime");
         runtime.register("reconcile", "Passes of each controller by result", passes.clone());
         runtime.register("reconcile_panics", "Passes that panicked", panics.clone());
@@ -83,7 +91,8 @@ impl Default for Metrics {
             "Deletions of an account that may have left: in the last 60 minutes, and today in UTC",
             used.clone(),
         );
-        Self { registry, passes, panics, seconds, looks, deletions, leader, queued, used }
+        ours.register("watch_errors", "Errors of each kind's watch", watch_errors.clone());
+        Self { registry, passes, panics, seconds, looks, deletions, leader, queued, used, watch_errors }
     }
 }
 
@@ -111,6 +120,11 @@ impl Metrics {
                 self.used.get_or_create(&Used { account: account.clone(), window }).set(count(sent));
             }
         }
+    }
+
+    /// The watch of a kind failed.
+    pub fn watch_failed(&self, kind: &str) {
+        self.watch_errors.get_or_create(&OfKind { kind: kind.to_owned() }).inc();
     }
 
     /// A pass panicked.

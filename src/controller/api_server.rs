@@ -9,7 +9,7 @@ use futures::AsyncReadExt as _;
 use kube::{
     Api, Client, Resource,
     api::{GetParams, ListParams, ObjectMeta, PostParams},
-    core::{ClusterResourceScope, DynamicObject, NamespaceResourceScope, ObjectList, Request},
+    core::{ClusterResourceScope, DynamicObject, NamespaceResourceScope, ObjectList, Request, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -55,6 +55,13 @@ pub enum ApiError {
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
+}
+
+/// Some of a list, and what the next page is asked for with.
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+    bytes: usize,
 }
 
 /// A namespaced kind of ours or of Kubernetes.
@@ -130,15 +137,7 @@ impl ApiServer {
     /// # Errors
     /// `Invalid` where one of them cannot be understood, `TooMany` where they are more than 32 MiB.
     pub async fn list<K: Namespaced>(&self, namespace: &str) -> Result<Vec<K>, ApiError> {
-        self.list_where(namespace, "").await
-    }
-
-    /// The same, but only what a field selector fits; everything where it is empty.
-    ///
-    /// # Errors
-    /// As `list`.
-    pub async fn list_where<K: Namespaced>(&self, namespace: &str, fields: &str) -> Result<Vec<K>, ApiError> {
-        within_deadline(self.pages(&K::url_path(&(), Some(namespace)), fields)).await
+        within_deadline(self.pages(&K::url_path(&(), Some(namespace)))).await
     }
 
     /// Every object of a kind that belongs to no namespace, live: all of them or none.
@@ -146,34 +145,66 @@ impl ApiServer {
     /// # Errors
     /// As `list`.
     pub async fn list_all<K: ClusterScoped>(&self) -> Result<Vec<K>, ApiError> {
-        within_deadline(self.pages(&K::url_path(&(), None), "")).await
+        within_deadline(self.pages(&K::url_path(&(), None))).await
+    }
+
+    /// Every object of a kind that a field selector fits (all where it is empty), live, page by page as they come: for what is
+    /// counted and not kept, however many there are. `T` is as much of the kind as is asked for.
+    ///
+    /// # Errors
+    /// As `list`, but for `TooMany`. What was told before an error is not everything.
+    pub async fn each_page<K: Namespaced, T: Debug + Clone + DeserializeOwned>(
+        &self,
+        namespace: &str,
+        fields: &str,
+        mut take: impl FnMut(Vec<T>),
+    ) -> Result<(), ApiError> {
+        let url_path = K::url_path(&(), Some(namespace));
+        let mut token = None;
+        loop {
+            let asked = self.page(&url_path, fields, token, LONGEST_LIST);
+            let Page { items, next, .. } = within_deadline(asked).await?;
+            take(items);
+            token = next;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// All pages together have one deadline. A page of one moment is followed by pages of the same one: nothing is missed in between.
-    async fn pages<K: Debug + Clone + DeserializeOwned>(
-        &self,
-        url_path: &str,
-        fields: &str,
-    ) -> Result<Vec<K>, ApiError> {
+    async fn pages<K: Debug + Clone + DeserializeOwned>(&self, url_path: &str) -> Result<Vec<K>, ApiError> {
         let mut found = Vec::new();
         let mut left = LONGEST_LIST;
-        let mut token: Option<String> = None;
+        let mut token = None;
         loop {
-            let mut page = ListParams::default().limit(PAGE);
-            if !fields.is_empty() {
-                page = page.fields(fields);
-            }
-            page.continue_token = token;
-            let request = Request::new(url_path).list(&page).map_err(|_| ApiError::Invalid)?;
-            let text = self.text(request, left).await?;
-            left -= text.len();
-            let page: ObjectList<K> = serde_json::from_slice(&text).map_err(|_| ApiError::Invalid)?;
-            found.extend(page.items);
-            token = page.metadata.continue_.filter(|token| !token.is_empty());
+            let Page { items, next, bytes } = self.page(url_path, "", token, left).await?;
+            left -= bytes;
+            found.extend(items);
+            token = next;
             if token.is_none() {
                 return Ok(found);
             }
         }
+    }
+
+    async fn page<T: Debug + Clone + DeserializeOwned>(
+        &self,
+        url_path: &str,
+        fields: &str,
+        token: Option<String>,
+        bound: usize,
+    ) -> Result<Page<T>, ApiError> {
+        let mut page = ListParams::default().limit(PAGE);
+        if !fields.is_empty() {
+            page = page.fields(fields);
+        }
+        page.continue_token = token;
+        let request = Request::new(url_path).list(&page).map_err(|_| ApiError::Invalid)?;
+        let text = self.text(request, bound).await?;
+        let page: ObjectList<T> = serde_json::from_slice(&text).map_err(|_| ApiError::Invalid)?;
+        let next = page.metadata.continue_.filter(|token| !token.is_empty());
+        Ok(Page { items: page.items, next, bytes: text.len() })
     }
 
     /// An answer's body, which is read no further than to the bound.
@@ -275,16 +306,22 @@ async fn within_deadline<T>(call: impl Future<Output = Result<T, ApiError>>) -> 
     tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(ApiError::Unanswered))
 }
 
-fn class_of(error: &kube::Error) -> ApiError {
+/// What follows from an error of the client.
+pub(super) fn class_of(error: &kube::Error) -> ApiError {
     match error {
-        kube::Error::Api(status) => match status.code {
-            409 if status.reason == "AlreadyExists" => ApiError::AlreadyExists,
-            409 => ApiError::Conflict,
-            404 => ApiError::NotFound,
-            401 | 403 => ApiError::Forbidden,
-            400 | 413 | 422 => ApiError::Invalid,
-            _ => ApiError::Unanswered,
-        },
+        kube::Error::Api(status) => class_of_status(status),
+        _ => ApiError::Unanswered,
+    }
+}
+
+/// The same where the server says it in a status.
+pub(super) fn class_of_status(status: &Status) -> ApiError {
+    match status.code {
+        409 if status.reason == "AlreadyExists" => ApiError::AlreadyExists,
+        409 => ApiError::Conflict,
+        404 => ApiError::NotFound,
+        401 | 403 => ApiError::Forbidden,
+        400 | 413 | 422 => ApiError::Invalid,
         _ => ApiError::Unanswered,
     }
 }

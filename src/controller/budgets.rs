@@ -314,9 +314,11 @@ impl Budgets {
             let of_account =
                 if account == EVERY_ACCOUNT { String::new() } else { format!(",spec.account={account}") };
             let selector = format!("spec.day={day}{of_account}");
-            let records: Vec<OffboardingRecord> = self.api.list_where(&self.namespace, &selector).await?;
-            let sends = records.iter().flat_map(|record| record::sends(&record.spec));
-            sent.extend(sends.map(|send| (send.id, send.at)));
+            let count = |page: Vec<OffboardingRecord>| {
+                let sends = page.iter().flat_map(|record| record::sends(&record.spec));
+                sent.extend(sends.map(|send| (send.id, send.at)));
+            };
+            self.api.each_page::<OffboardingRecord, _>(&self.namespace, &selector, count).await?;
         }
         Ok(sent)
     }

@@ -331,7 +331,7 @@ impl Case {
         }
         let customer = match (&sealed, &self.plan.customer) {
             (Some(customer), _) => customer.clone(),
-            (None, CustomerSource::Literal(_)) if ids_are_personal(ctx, connection) => {
+            (None, CustomerSource::Literal(_)) if ids_are_personal(connection) => {
                 return CustomerSeen::Refused(InvalidSpec::PersonalId);
             }
             (None, CustomerSource::Literal(customer)) => customer.clone(),
@@ -360,8 +360,7 @@ impl Case {
     /// Reads the credential live. Where it cannot be used, the provider counts as unusable.
     pub async fn take_credentials(&mut self, ctx: &Context) {
         let (Some(keys), Some(connection)) = (self.keys.clone(), self.connection.clone()) else { return };
-        let Some(object) = ctx.providers.get(&ProviderKey::of(&connection.facts)) else { return };
-        match credentials_of(ctx, &object, &connection, &keys).await {
+        match credentials_of(ctx, &connection, &keys).await {
             Ok(in_use) => self.in_use = Some(in_use),
             Err(reason) => {
                 self.in_use = None;
@@ -417,16 +416,17 @@ impl Case {
     }
 }
 
-/// Reads a provider object's credentials, and checks what can be checked without a call.
+/// Reads the credentials that a connection's object names, and checks what can be checked without a call. By that object and no
+/// later one: what is meant for another address must not go to this one.
 ///
 /// # Errors
 /// The reason that its condition `Ready` shows.
 pub async fn credentials_of(
     ctx: &Context,
-    object: &ProviderObject,
     connection: &Connection,
     keys: &Keys,
 ) -> Result<InUse, ProviderReason> {
+    let object = &connection.object;
     let namespace = object.namespace_of_secrets(&ctx.operator_namespace);
     let read =
         secrets::values(&ctx.api, namespace, secrets::CREDENTIALS_TYPE, &object.spec().credentials).await;

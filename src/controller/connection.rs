@@ -26,6 +26,10 @@ use crate::{
 
 /// One provider object, ready to be asked.
 pub struct Connection {
+    /// What it was made of: its credential is read, and judged, by this one, whatever the object says by then.
+    pub object: ProviderObject,
+    /// Which generation of the object, and which client certificate.
+    version: String,
     /// What the decision may know of it.
     pub facts: ProviderFacts,
     /// What its profile says.
@@ -106,8 +110,9 @@ impl Connections {
         let limiter =
             limiter.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()));
         let identity = identity.as_ref().map(|(identity, _)| identity);
-        let connection =
-            profile.and_then(|profile| self.build(object, profile, identity, limiter.clone())).map(Arc::new);
+        let built = profile
+            .and_then(|profile| self.build(object, profile, version.clone(), identity, limiter.clone()));
+        let connection = built.map(Arc::new);
         cached.insert(uid, Cached { version, limiter, connection: connection.clone() });
         connection
     }
@@ -132,6 +137,7 @@ impl Connections {
     /// Forgets a provider object that is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.cached).remove(uid);
+        lock(&self.told).remove(uid);
     }
 
     /// What is left of a pause that the provider asked for before this process began.
@@ -169,6 +175,7 @@ impl Connections {
         &self,
         object: &ProviderObject,
         profile: Arc<LoadedProfile>,
+        version: String,
         identity: Option<&ClientIdentity>,
         limiter: Arc<Limiter>,
     ) -> Result<Connection, Unusable> {
@@ -195,11 +202,18 @@ impl Connections {
         .map_err(|problems| invalid_profile("spec.checks", &problems))?;
         let facts = facts_of(object, &profile, self.timing);
         let (probed, told) = (Mutex::default(), Mutex::default());
-        Ok(Connection { facts, profile, provider, endpoint, limiter, client, probed, told })
+        let object = object.clone();
+        Ok(Connection { object, version, facts, profile, provider, endpoint, limiter, client, probed, told })
     }
 }
 
 impl Connection {
+    /// Whether both were made of the same generation of the same object, with the same client certificate.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        self.facts.uid == other.facts.uid && self.version == other.version
+    }
+
     /// Whether the control request succeeded with this version of the credential.
     #[must_use]
     pub fn was_probed_with(&self, version: &str) -> bool {

@@ -23,6 +23,7 @@ use super::{
     events::Events,
     holds::Holds,
     installation::Installation,
+    lanes::Lanes,
     lease::Leadership,
     provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
@@ -60,6 +61,7 @@ pub struct Context {
     pub consents: Consents,
     pub holds: Holds,
     pub budgets: Budgets,
+    pub lanes: Lanes,
     /// The admission policies as they were last read.
     pub policies: RwLock<PolicyState>,
     pub requests: Store<CustomerOffboarding>,
@@ -140,10 +142,17 @@ impl Context {
         self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes the admission policies over as they were just read; whether they are others than before.
-    pub fn learn_policies(&self, live: PolicyState) -> bool {
+    /// Takes the admission policies over as they were just read, and has everything look that waits for them. Where nobody
+    /// answered, what is told stands: nothing is sent without an answer of its own.
+    pub fn learn_policies(&self, live: PolicyState) {
         let mut known = self.policies.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *known, live.clone()) != live
+        if !live.is_news_after(&known) {
+            return;
+        }
+        tracing::info!(state = ?live, "admission policies");
+        *known = live;
+        drop(known);
+        self.wake_together(self.requests.state().iter());
     }
 
     /// Whether somebody asked for another look since this process last saw the request.

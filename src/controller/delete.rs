@@ -197,6 +197,9 @@ impl Errand {
         if !self.ctx.leadership.outlasts_a_send() || self.ctx.stopping.is_cancelled() {
             return Err(Came::LeaseLost);
         }
+        if self.ctx.installation.keys().await.is_none() {
+            return Err(Came::Refused);
+        }
         let begun = Instant::now();
         let attempt_id = uuid::Uuid::new_v4().to_string();
         if let Some(next) = self.takes_no_slot(&attempt_id) {

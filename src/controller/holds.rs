@@ -177,3 +177,6 @@ async fn pseudonym(
         Err(SecretProblem::Unavailable | SecretProblem::Unanswered) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

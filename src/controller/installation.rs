@@ -3,15 +3,17 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{api::ObjectMeta, core::DynamicObject};
+use kube::{ResourceExt as _, api::ObjectMeta, core::DynamicObject};
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::RwLock;
+use serde::Deserialize;
+use tokio::{sync::RwLock, time::Instant};
 
 use super::api_server::{ApiError, ApiServer};
 use crate::{
@@ -24,16 +26,40 @@ pub const SECRET: &str = "customer-offboarding-installation-key";
 
 const ENTRY: &str = "key";
 
+/// All records are searched for another key at a page in this long, on average: closed ones are in no watch.
+const A_PAGE: Duration = Duration::from_secs(60);
+
 /// The key as this process knows it.
 #[derive(Default)]
 pub struct Installation {
     keys: RwLock<Option<Arc<Keys>>>,
+    /// Names the key that this process began with.
+    first: OnceLock<String>,
+    /// A record that was made with another one, as long as it is not known to be gone.
+    foreign: Mutex<Option<String>>,
+    /// When all records are searched for such the next time.
+    search_at: Mutex<Option<Instant>>,
     /// Set once the API server has answered, whatever it said.
     read: AtomicBool,
 }
 
+/// What a record says of its key, also where it says nothing else that can be understood.
+#[derive(Clone, Debug, Deserialize)]
+struct MadeWith {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Seal,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Seal {
+    key_id: String,
+    customer_ref: String,
+}
+
 /// Why there is no key to work with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
     /// There are records, and no key: making another one would make another set of locks.
     #[error(
@@ -48,6 +74,11 @@ pub enum KeyProblem {
         "the Secret {SECRET} holds another key than the records were made with; restore it from its backup"
     )]
     Changed,
+    /// There are records of two keys: two sets of locks, and neither knows what was done under the other.
+    #[error(
+        "the record {0} was made with another key than the Secret {SECRET} holds; nothing is deleted while there are records of two keys"
+    )]
+    TwoKeys(String),
     /// The API server.
     #[error("the Secret {SECRET} cannot be read or made: {0}")]
     Api(#[from] ApiError),
@@ -57,9 +88,34 @@ pub enum KeyProblem {
 }
 
 impl Installation {
-    /// The keys, where the Secret held them at the last refresh.
+    /// The keys, where the Secret held them at the last refresh, and no record is known that was made with others.
     pub async fn keys(&self) -> Option<Arc<Keys>> {
-        self.keys.read().await.clone()
+        let keys = self.keys.read().await.clone();
+        keys.filter(|_| self.foreign().is_none())
+    }
+
+    /// Takes in a record that the watch shows. Where it was made with another key, there are no keys from now on: who goes by ours
+    /// would not find it, and take its customer for one whom nobody has touched.
+    pub fn notice(&self, record: &OffboardingRecord) {
+        let name = record.name_any();
+        if !self.is_foreign(&record.spec.key_id, &record.spec.customer_ref) {
+            return;
+        }
+        if self.foreign().replace(name.clone()).is_none() {
+            tracing::error!("{}", KeyProblem::TwoKeys(name));
+        }
+    }
+
+    /// Whether a record was made with another key, by what it says twice. One that contradicts itself was forged under a name of
+    /// ours, and is its request's business alone.
+    fn is_foreign(&self, key_id: &str, customer_ref: &str) -> bool {
+        let is_another = self.first.get().is_some_and(|ours| !key_id.is_empty() && key_id != ours);
+        let named = customer_ref.strip_prefix("hmac:").and_then(|rest| rest.split_once(':'));
+        is_another && named.is_some_and(|(key, _)| key == key_id)
+    }
+
+    fn foreign(&self) -> MutexGuard<'_, Option<String>> {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody knows yet if there is a key.
@@ -72,13 +128,8 @@ impl Installation {
     ///
     /// # Errors
     /// `KeyProblem`: the platform team restores the Secret.
-    pub async fn refresh(
-        &self,
-        api: &ApiServer,
-        namespace: &str,
-        first: &RwLock<Option<String>>,
-    ) -> Result<(), KeyProblem> {
-        let found = self.load(api, namespace, first).await;
+    pub async fn refresh(&self, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
+        let found = self.load(api, namespace).await;
         if let Err(KeyProblem::Api(_) | KeyProblem::Records(_)) = found {
             return found.map(|_| ());
         }
@@ -87,34 +138,65 @@ impl Installation {
         found.map(|_| ())
     }
 
-    async fn load(
-        &self,
-        api: &ApiServer,
-        namespace: &str,
-        first: &RwLock<Option<String>>,
-    ) -> Result<Arc<Keys>, KeyProblem> {
+    async fn load(&self, api: &ApiServer, namespace: &str) -> Result<Arc<Keys>, KeyProblem> {
         let secret = match api.get::<Secret>(namespace, SECRET).await? {
             Some(secret) => secret,
-            None if first.read().await.is_some() || any_record(api, namespace).await?.is_some() => {
+            None if self.first.get().is_some() || any_record(api, namespace).await?.is_some() => {
                 return Err(KeyProblem::Lost);
             }
             None => make(api, namespace).await?,
         };
         let bytes = secret.data.as_ref().and_then(|data| data.get(ENTRY)).ok_or(KeyProblem::Unusable)?;
         let keys = Keys::new(&bytes.0).map_err(|_| KeyProblem::Unusable)?;
-        let mut first = first.write().await;
-        match first.as_deref() {
+        match self.first.get() {
             Some(id) if id != keys.id() => return Err(KeyProblem::Changed),
-            Some(_) => {}
+            Some(_) => self.find_foreign(api, namespace).await?,
             None => {
                 let record = any_record(api, namespace).await?;
                 if record.and_then(|record| key_of(&record)).is_some_and(|made_with| made_with != keys.id()) {
                     return Err(KeyProblem::Changed);
                 }
-                *first = Some(keys.id().to_owned());
+                let _ = self.first.set(keys.id().to_owned());
+                self.search_in(A_PAGE);
             }
         }
         Ok(Arc::new(keys))
+    }
+
+    /// Records may be brought back from a backup of another installation at any time.
+    async fn find_foreign(&self, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
+        let known = self.foreign().clone();
+        if let Some(name) = &known {
+            let found = api.get::<OffboardingRecord>(namespace, name).await.map_err(KeyProblem::Records)?;
+            if found.is_some_and(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref)) {
+                return Err(KeyProblem::TwoKeys(name.clone()));
+            }
+        }
+        let search_at = *self.search_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() && search_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        let (mut pages, mut found) = (0, None);
+        let search = |page: Vec<MadeWith>| {
+            pages += 1;
+            let mut foreign =
+                page.into_iter().filter(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref));
+            found = found.take().or_else(|| foreign.next()?.metadata.name);
+        };
+        let searched = api.each_page::<OffboardingRecord, MadeWith>(namespace, "", search).await;
+        searched.map_err(KeyProblem::Records)?;
+        self.search_in(A_PAGE * pages);
+        let mut foreign = self.foreign();
+        // The watch may have shown another one meanwhile.
+        if found.is_some() || *foreign == known {
+            *foreign = found;
+        }
+        foreign.clone().map_or(Ok(()), |name| Err(KeyProblem::TwoKeys(name)))
+    }
+
+    fn search_in(&self, pause: Duration) {
+        let at = Instant::now() + pause;
+        *self.search_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 }
 
@@ -148,3 +230,6 @@ async fn make(api: &ApiServer, namespace: &str) -> Result<Secret, KeyProblem> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

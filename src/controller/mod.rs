@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod holds;
 mod installation;
+mod lanes;
 mod lease;
 mod line;
 mod observe;

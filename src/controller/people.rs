@@ -13,7 +13,7 @@ use kube::{
     },
 };
 
-use super::{context::Shared, policies, watch::parsed};
+use super::{context::Shared, policies, run::trouble, watch::parsed};
 use crate::api::{CustomerHold, OffboardingApproval};
 
 /// How often the policies are read, and holds are resolved again.
@@ -35,7 +35,9 @@ pub async fn follow(ctx: Shared, client: Client) {
 /// An approval wakes the requests that it names, and nobody else.
 async fn follow_approvals(ctx: &Shared, client: Client) {
     let api: Api<DeserializeGuard<OffboardingApproval>> = Api::all(client);
+    let mut trouble = trouble::<OffboardingApproval>(ctx);
     let events = watcher(api, watcher::Config::default()).default_backoff();
+    let events = events.inspect(|event| trouble.note(event));
     let mut events = pin!(events.try_filter_map(|event| async move { Ok(parsed(event)) }));
     while let Some(event) = events.next().await {
         let Ok(event) = event else { continue };
@@ -55,8 +57,9 @@ async fn follow_approvals(ctx: &Shared, client: Client) {
 /// A hold wakes whomever it may be about: existing requests stop, and go on when it is released.
 async fn follow_holds(ctx: &Shared, client: Client) {
     let api: Api<DeserializeGuard<CustomerHold>> = Api::all(client);
+    let mut trouble = trouble::<CustomerHold>(ctx);
     let events = watcher(api, watcher::Config::default()).default_backoff();
-    let mut events = pin!(events);
+    let mut events = pin!(events.inspect(|event| trouble.note(event)));
     while let Some(event) = events.next().await {
         // One that cannot be read is missed here and not by the list after an intent, which fails then: nothing is sent.
         let Ok(Some(event)) = event.map(parsed) else { continue };
@@ -86,10 +89,7 @@ async fn follow_policies(ctx: &Shared) {
     loop {
         let live = policies::live(&ctx.api).await;
         let good = matches!(live, crate::domain::PolicyState::AsShipped { .. });
-        if ctx.learn_policies(live.clone()) {
-            tracing::info!(state = ?live, "admission policies");
-            ctx.wake_together(ctx.requests.state().iter());
-        }
+        ctx.learn_policies(live);
         tokio::time::sleep(if good { AGAIN } else { SOON }).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{connection::Connection, context::Context, provider_kinds::ProviderKey, secrets};
+use super::{connection::Connection, context::Context, secrets};
 use crate::{
     api::IdClass,
     domain::{CustomerSource, HoldSeen, HoldsSeen, Plan, ProviderName},
@@ -53,7 +53,6 @@ impl Person {
 }
 
 /// Whether an id at this provider is personal data: then it stands in no request.
-pub(super) fn ids_are_personal(ctx: &Context, connection: &Connection) -> bool {
-    let object = ctx.providers.get(&ProviderKey::of(&connection.facts));
-    object.is_some_and(|object| object.spec().id_class == IdClass::Personal)
+pub(super) fn ids_are_personal(connection: &Connection) -> bool {
+    connection.object.spec().id_class == IdClass::Personal
 }

@@ -75,7 +75,7 @@ async fn examine(ctx: &Shared, object: &ProviderObject) -> Health {
             return Health { profile_hash: None, reason, message, circuit: None, paused_for: None };
         }
     };
-    let (reason, message) = probe(ctx, object, &connection).await;
+    let (reason, message) = probe(ctx, &connection).await;
     Health {
         profile_hash: Some(connection.profile.hash().to_owned()),
         reason,
@@ -102,11 +102,11 @@ fn previous_circuit(object: &ProviderObject) -> Option<OpenedBy> {
 }
 
 /// The control request, where this credential and generation were not probed well yet.
-async fn probe(ctx: &Shared, object: &ProviderObject, connection: &Connection) -> (ProviderReason, String) {
+async fn probe(ctx: &Shared, connection: &Connection) -> (ProviderReason, String) {
     let Some(keys) = ctx.installation.keys().await else {
         return (ProviderReason::ControlFailed, "the installation key is not available".to_owned());
     };
-    let in_use = match credentials_of(ctx, object, connection, &keys).await {
+    let in_use = match credentials_of(ctx, connection, &keys).await {
         Ok(in_use) => in_use,
         Err(reason) => return (reason, credential_problem(reason).to_owned()),
     };

@@ -9,6 +9,7 @@ use super::{
     cases::Cases,
     context::Shared,
     error::{Error, Intervals, left, wake},
+    lanes,
     line::Turn,
     observe::{Kept, observe},
     perform::{Performed, perform},
@@ -34,6 +35,7 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     if object.is_finished() {
         return Ok(Action::await_change());
     }
+    let Some(_places) = lanes::Places::take(&ctx, &object) else { return Ok(Action::requeue(lanes::AGAIN)) };
     failpoint!("reconcile.start");
     let turn = Turn::begin(&ctx, &object);
     let done = pass(&object, &ctx).await;

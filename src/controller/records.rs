@@ -135,8 +135,12 @@ impl Records {
     }
 
     /// Forgets what a request that is gone has seen; but of an open record, which is finished without it.
-    pub fn forget_request(&self, request_uid: &str) {
+    pub fn forget_request(&self, request_uid: &str, request: &ObjectRef<CustomerOffboarding>) {
         let mut known = self.known();
+        known.waiting.retain(|_, waiting| {
+            waiting.remove(request);
+            !waiting.is_empty()
+        });
         known.memories.retain(|name, (_, uid)| uid != request_uid || self.may_be_open(name));
         known.of_target.retain(|(uid, _), name| uid != request_uid || self.may_be_open(name));
     }

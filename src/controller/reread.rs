@@ -12,12 +12,27 @@ use super::{
 use crate::{
     api::CustomerOffboarding,
     domain::{
-        ApprovalsSeen, BudgetSeen, CustomerSeen, CustomerSource, Failure, Live, Observation, Plan,
-        PolicyState, ProviderSeen, Whole, nothing_changed,
+        ApprovalsSeen, BudgetSeen, Cause, Class, CustomerSeen, CustomerSource, Failure, Live, Observation,
+        Plan, PolicyState, ProviderSeen, Whole, nothing_changed,
     },
     failpoint,
     providers::{Captured, http::Reservation},
 };
+
+/// The provider object as it is now.
+struct Found {
+    seen: ProviderSeen,
+    /// Keyed hash of the credential that it names.
+    credential: Option<String>,
+    /// Whether the connection that is about to be used was made of it.
+    is_ours: bool,
+}
+
+impl Found {
+    fn without_a_credential(seen: ProviderSeen) -> Self {
+        Self { seen, credential: None, is_ours: false }
+    }
+}
 
 /// Nothing changed since the intent.
 pub(super) struct Permitted {
@@ -34,17 +49,21 @@ impl Errand {
     ) -> Result<Permitted, Failure> {
         let provider = self.connection.reserved(reservation.clone());
         failpoint!("relook.before");
-        let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;
+        // Counted beside the look, and not with the reads that must be young: whoever wrote an intent later counts this one. A day
+        // may have more records than are read in the time that those have.
+        let (sighting, budget) = futures::join!(
+            provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()),
+            self.budget_now(),
+        );
         failpoint!("relook.after");
         let look = look_of(&self.keys, &sighting);
         let read_at = Instant::now();
         let provider_name = self.connection.facts.object_name();
-        let ((plan, author), (provider, credential), customer, consent, budget, holds) = futures::join!(
+        let ((plan, author), found, customer, consent, holds) = futures::join!(
             self.request_now(),
             self.provider_now(),
             self.customer_now(),
             self.consent_now(),
-            self.budget_now(),
             holds::live(&self.ctx.api, &self.ctx.operator_namespace, &self.keys, &provider_name),
         );
         failpoint!("reread.after");
@@ -52,9 +71,9 @@ impl Errand {
         let (approvals, policies) = consent;
         let seen = Observation {
             key_is_good: true,
-            provider,
+            provider: found.seen,
             customer,
-            credential,
+            credential: found.credential,
             look: Some(look),
             created_long_ago: false,
             control: None,
@@ -72,6 +91,14 @@ impl Errand {
         let send_takes = self.ctx.timing.request_deadline;
         let live = Live { plan: plan.as_ref(), seen: &seen, now, send_takes };
         nothing_changed(&self.order, &self.in_use.reference, &live)?;
+        // What nobody agreed to may have changed all the same, as whom is believed there. The next attempt goes by it.
+        if !found.is_ours {
+            return Err(Failure::new(Class::Conflict, Cause::ProviderChanged));
+        }
+        // Another process may work by other locks.
+        if self.ctx.installation.keys().await.is_none() {
+            return Err(Failure::new(Class::Transient, Cause::Unread));
+        }
         Ok(Permitted { captured: sighting.captured, read_at })
     }
 
@@ -108,27 +135,32 @@ impl Errand {
     /// Whether the account has seen more than it may, this attempt included, by the records as they are now.
     async fn budget_now(&self) -> BudgetSeen {
         let facts = &self.connection.facts;
-        match self.ctx.budgets.is_exceeded(&facts.account, facts.budget, (self.ctx.clock)()).await {
-            Ok(false) => BudgetSeen::Free,
-            Ok(true) => BudgetSeen::Full { until: None },
-            Err(_) => BudgetSeen::Unread,
+        let counted = self.ctx.budgets.is_exceeded(&facts.account, facts.budget, (self.ctx.clock)());
+        match tokio::time::timeout(self.ctx.timing.send_deadline, counted).await {
+            Ok(Ok(false)) => BudgetSeen::Free,
+            Ok(Ok(true)) => BudgetSeen::Full { until: None },
+            Ok(Err(_)) | Err(_) => BudgetSeen::Unread,
         }
     }
 
-    async fn provider_now(&self) -> (ProviderSeen, Option<String>) {
+    async fn provider_now(&self) -> Found {
         let facts = &self.connection.facts;
         let Ok(found) = ProviderKey::of(facts).read(&self.ctx.api).await else {
-            return (ProviderSeen::Found(Box::new(facts.clone())), None);
+            return Found::without_a_credential(ProviderSeen::Found(Box::new(facts.clone())));
         };
         let Some(found) = found.filter(|found| found.serves(&self.request.namespace)) else {
-            return (ProviderSeen::NotFound, None);
+            return Found::without_a_credential(ProviderSeen::NotFound);
         };
-        let credential = credentials_of(&self.ctx, &found, &self.connection, &self.keys).await;
-        let seen = match self.ctx.connections.of(&found).await {
-            Ok(connection) => ProviderSeen::Found(Box::new(connection.facts.clone())),
-            Err(unusable) => ProviderSeen::Unusable(unusable.reason),
+        let now = match self.ctx.connections.of(&found).await {
+            Ok(now) => now,
+            Err(unusable) => return Found::without_a_credential(ProviderSeen::Unusable(unusable.reason)),
         };
-        (seen, credential.ok().map(|in_use| in_use.reference))
+        let credential = credentials_of(&self.ctx, &now, &self.keys).await;
+        Found {
+            seen: ProviderSeen::Found(Box::new(now.facts.clone())),
+            credential: credential.ok().map(|in_use| in_use.reference),
+            is_ours: now.is_as(&self.connection),
+        }
     }
 
     /// The id as it is now: where a Secret holds it, it must still be the one that was looked at.

@@ -20,7 +20,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::RwLock, sync::mpsc, task::JoinHandle, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -33,12 +33,13 @@ use super::{
     events::Events,
     holds::Holds,
     installation::Installation,
+    lanes::Lanes,
     lease::{Elector, Leadership, LeaseTiming},
     orphan, people,
     provider_kinds::{ProviderObject, ProviderObjects},
     provider_object, reconcile,
     records::Records,
-    watch::watch,
+    watch::{Trouble, watch},
 };
 use crate::{
     api::{ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord},
@@ -116,6 +117,7 @@ pub async fn run(
         consents: Consents::default(),
         holds: Holds::default(),
         budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
+        lanes: Lanes::default(),
         policies: std::sync::RwLock::new(PolicyState::Unanswered),
         retries: std::sync::Mutex::default(),
         requests: requests.clone(),
@@ -141,26 +143,47 @@ pub async fn run(
     let watched = clients.watches.clone();
     let records_api =
         Api::<DeserializeGuard<OffboardingRecord>>::namespaced(watched.clone(), &settings.operator_namespace);
-    let record_stream = watch(records_api, "spec.closed!=true", records_writer, closed_record(ctx.clone()));
+    let record_stream = watch(
+        records_api,
+        "spec.closed!=true",
+        records_writer,
+        closed_record(ctx.clone()),
+        trouble::<OffboardingRecord>(&ctx),
+    )
+    .inspect_ok(notices(ctx.clone()));
     let record_controller = controller_of(record_stream, records.clone(), records_woken, &stopping)
         .run(guarded("record", orphan::reconcile), error_policy("record"), ctx.clone())
         .for_each(|_| async {});
 
-    let provider_stream = watch(Api::all(watched.clone()), "", providers_writer, gone_provider(ctx.clone()));
+    let all = Api::all(watched.clone());
+    let provider_stream =
+        watch(all, "", providers_writer, gone_provider(ctx.clone()), trouble::<OffboardingProvider>(&ctx));
     let provider_controller = controller_of(provider_stream, providers.clone(), providers_woken, &stopping)
         .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
         .for_each(|_| async {});
 
     let all = Api::all(watched.clone());
-    let cluster_provider_stream = watch(all, "", cluster_providers_writer, gone_provider(ctx.clone()));
+    let cluster_provider_stream = watch(
+        all,
+        "",
+        cluster_providers_writer,
+        gone_provider(ctx.clone()),
+        trouble::<ClusterOffboardingProvider>(&ctx),
+    );
     let cluster_provider_controller =
         controller_of(cluster_provider_stream, cluster_providers.clone(), cluster_providers_woken, &stopping)
             .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
             .for_each(|_| async {});
 
-    let request_stream =
-        watch(Api::all(watched), "status.finished!=true", requests_writer, gone_request(ctx.clone()))
-            .inspect_ok(lines_up(ctx.clone()));
+    let all = Api::all(watched);
+    let request_stream = watch(
+        all,
+        "status.finished!=true",
+        requests_writer,
+        gone_request(ctx.clone()),
+        trouble::<CustomerOffboarding>(&ctx),
+    )
+    .inspect_ok(lines_up(ctx.clone()));
     let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
         .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
         .for_each(|_| async {});
@@ -272,6 +295,17 @@ fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, 
     }
 }
 
+/// What goes wrong with the watch of a kind is told and counted.
+pub(super) fn trouble<K: kube::Resource<DynamicType = ()>>(ctx: &Shared) -> Trouble {
+    let (ctx, kind) = (ctx.clone(), K::kind(&()).into_owned());
+    Trouble::new(kind.clone(), move || ctx.metrics.watch_failed(&kind))
+}
+
+/// A record that was made with another key is noticed as soon as it is there.
+fn notices(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
+    move |record| ctx.installation.notice(record)
+}
+
 /// A record that left the watch is closed: whoever waited for it goes on.
 fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
     move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
@@ -287,6 +321,7 @@ where
         let object: ProviderObject = Arc::new(provider.clone()).into();
         if let Some(uid) = &object.metadata().uid {
             ctx.connections.forget(uid);
+            ctx.backoff.succeeded(uid);
         }
         provider_object::wake_users(&ctx, &object.key());
     }
@@ -303,7 +338,7 @@ fn gone_request(ctx: Shared) -> impl Fn(&CustomerOffboarding) + Send + 'static {
         ctx.left_the_line(request);
         let Some(uid) = request.uid() else { return };
         ctx.forget_request(&uid);
-        ctx.records.forget_request(&uid);
+        ctx.records.forget_request(&uid, &ObjectRef::from_obj(request));
         ctx.wake_open_records(ctx.records.open_of(&uid));
     }
 }
@@ -333,11 +368,10 @@ async fn until_there_is_a_key(ctx: &Shared) {
 }
 
 async fn keep_the_key(ctx: Shared) {
-    let first = RwLock::new(None);
     let mut pause = Duration::from_millis(200);
     loop {
         let was_there = ctx.installation.keys().await.is_some();
-        match ctx.installation.refresh(&ctx.api, &ctx.operator_namespace, &first).await {
+        match ctx.installation.refresh(&ctx.api, &ctx.operator_namespace).await {
             Ok(()) => {
                 pause = KEY_INTERVAL;
                 if !was_there {

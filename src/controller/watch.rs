@@ -18,6 +18,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+use super::api_server::{ApiError, class_of, class_of_status};
 use crate::api::RETRY_ANNOTATION;
 
 /// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached. `removed` is told of every
@@ -29,6 +30,7 @@ pub fn watch<K>(
     selector: &str,
     writer: Writer<K>,
     removed: impl Fn(&K) + Send + 'static,
+    mut trouble: Trouble,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
     K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -39,6 +41,7 @@ where
     };
     let events = watcher(api, config)
         .default_backoff()
+        .inspect(move |event| trouble.note(event))
         .filter(|event| std::future::ready(event.is_ok()))
         .try_filter_map(|event| async move { Ok(parsed(event)) })
         .modify(|object: &mut K| {
@@ -46,6 +49,56 @@ where
             object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         });
     cached(events, writer, removed).predicate_filter(wakes::<K>, PredicateConfig::default())
+}
+
+/// What goes wrong with one watch: told once, and once more when it is in order again. kube says it at a level at which it quotes
+/// answers, which nobody hears.
+pub struct Trouble {
+    kind: String,
+    count: Box<dyn Fn() + Send>,
+    told: Option<ApiError>,
+}
+
+impl Trouble {
+    /// None so far; `count` is called for each error.
+    #[must_use]
+    pub fn new(kind: String, count: impl Fn() + Send + 'static) -> Self {
+        Self { kind, count: Box::new(count), told: None }
+    }
+
+    /// Takes in what the watch gave.
+    pub fn note<K>(&mut self, event: &Result<Event<K>, watcher::Error>) {
+        let kind = &self.kind;
+        match event {
+            Err(error) => {
+                (self.count)();
+                let class = class(error);
+                if self.told.replace(class) != Some(class) {
+                    tracing::warn!(
+                        kind,
+                        "a watch failed, and is tried again; what changes meanwhile is seen late: {class}"
+                    );
+                }
+            }
+            // Begun is not done: the list may fail.
+            Ok(Event::Init) => {}
+            Ok(_) => {
+                if self.told.take().is_some() {
+                    tracing::info!(kind, "the watch is in order again");
+                }
+            }
+        }
+    }
+}
+
+fn class(error: &watcher::Error) -> ApiError {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => class_of(error),
+        watcher::Error::WatchError(status) => class_of_status(status),
+        watcher::Error::NoResourceVersion => ApiError::Invalid,
+    }
 }
 
 /// Keeps the cache, and gives what is in it: of a list nothing before the whole of it, because a controller drops whom it does not
@@ -191,6 +244,51 @@ mod tests {
         let (one, other) = (object("one", "1"), object("other", "2"));
         let broken_off = vec![Event::Init, Event::InitApply(one.clone())];
         assert_eq!(played([broken_off, list(&[one, other])].concat()).await, ["+1", "+2"]);
+    }
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_with_a_watch_is_told_once_and_that_it_is_in_order_again() {
+        let failed = |code| {
+            let status =
+                kube::core::Status { code, message: "quotes an object".to_owned(), ..Default::default() };
+            Err(watcher::Error::WatchError(Box::new(status)))
+        };
+        let list = || list(&[object("one", "1")]).into_iter().map(Ok);
+        let events = list()
+            .chain([failed(500), Ok(Event::Init), failed(500), Ok(Event::Init), failed(403)])
+            .chain(list())
+            .chain([failed(500)]);
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).without_time().finish();
+        let count = Arc::new(Mutex::new(0));
+        let counted = count.clone();
+        let mut trouble = Trouble::new("ConfigMap".to_owned(), move || *counted.lock().unwrap() += 1);
+        tracing::subscriber::with_default(subscriber, || events.for_each(|event| trouble.note(&event)));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let told: Vec<&str> =
+            log.lines().map(|line| line.rsplit([':', '!']).next().unwrap().trim()).collect();
+        assert_eq!(*count.lock().unwrap(), 4);
+        assert_eq!(told.len(), 4, "{log}");
+        assert!(told[0].contains("no usable answer") && told[1].contains("forbidden"), "{log}");
+        assert!(told[2].contains("in order again") && told[3].contains("no usable answer"), "{log}");
+        assert!(log.contains("ConfigMap") && !log.contains("quotes"), "{log}");
     }
 
     #[tokio::test]

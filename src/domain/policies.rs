@@ -19,3 +19,33 @@ pub enum PolicyState {
     /// The API server did not answer: nobody knows.
     Unanswered,
 }
+
+impl PolicyState {
+    /// Whether this tells anything that the one before did not.
+    #[must_use]
+    pub fn is_news_after(&self, before: &PolicyState) -> bool {
+        *self != PolicyState::Unanswered && self != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_not_answer_tells_nothing_new() {
+        let since = |second| PolicyState::AsShipped { since: Timestamp::from_second(second).unwrap() };
+        let missing = || PolicyState::Missing(vec!["one".to_owned()]);
+        for (before, live, is_news) in [
+            (PolicyState::Unanswered, PolicyState::Unanswered, false),
+            (since(1), PolicyState::Unanswered, false),
+            (missing(), PolicyState::Unanswered, false),
+            (PolicyState::Unanswered, since(1), true),
+            (since(1), since(1), false),
+            (since(1), since(2), true),
+            (since(1), missing(), true),
+        ] {
+            assert_eq!(live.is_news_after(&before), is_news, "{live:?} after {before:?}");
+        }
+    }
+}

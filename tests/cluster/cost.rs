@@ -24,12 +24,16 @@ use crate::{
 const FINISHED: usize = 2_000;
 
 /// What the operator asks whatever goes on, and what `idling_costs_one_write_of_the_lease_in_five_seconds` judges: its key and
-/// the admission policies are read again each minute, its lease renewed.
+/// the admission policies are read again each minute, its lease renewed, and the records searched for another key.
 fn is_idling(call: &Call) -> bool {
     call.name == "customer-offboarding-installation-key"
         || call.resource == "leases"
         || call.resource.starts_with("validatingadmissionpolic")
+        || call.uri.contains(SEARCH)
 }
+
+/// A page of the records of whatever day, at a page a minute on average.
+const SEARCH: &str = "/offboardingrecords?&limit=500";
 
 /// Everything else that the operator asked since the first `before` calls.
 fn asked_since(story: &Story<'_>, before: usize) -> Vec<Call> {
@@ -174,6 +178,7 @@ fn nothing_is_patched_deleted_or_listed_without_need(stage: &Stage) {
                 "offboardingrecords" => {
                     call.uri.contains("fieldSelector=spec.closed%21%3Dtrue")
                         || call.uri.ends_with("?&limit=1")
+                        || call.uri.contains(SEARCH)
                 }
                 "offboardingproviders"
                 | "clusteroffboardingproviders"

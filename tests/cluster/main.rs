@@ -18,6 +18,7 @@ mod consent;
 mod cost;
 mod crashes;
 mod dues;
+mod ending;
 mod flags;
 mod guards;
 mod happy;

@@ -10,7 +10,7 @@ use offboarding::{
     api::{CustomerOffboarding, Environment, Mode, OffboardingRecord, RecordProvider, RecordRequest},
     domain::CustomerId,
     evidence::{
-        SEAL_NONCE_BYTES,
+        Keys, SEAL_NONCE_BYTES,
         record::{self, Intent},
     },
 };
@@ -48,8 +48,12 @@ async fn a_customer_that_an_intent_of_the_same_request_deleted_during_the_first_
 
 /// As another process of the same installation would, which looked a moment earlier.
 async fn write_intent(story: &Story<'_>) {
-    let keys = story.installation_key().await;
-    let customer = CustomerId::new(ID.to_owned());
+    write_intent_with(story, &story.installation_key().await, ID).await;
+}
+
+/// An intent of the request `acme`, by an installation of these keys.
+pub async fn write_intent_with(story: &Story<'_>, keys: &Keys, id: &str) {
+    let customer = CustomerId::new(id.to_owned());
     let request = story.get("CustomerOffboarding", "acme").await.unwrap();
     let provider = story.get("OffboardingProvider", "juicyway").await.unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -87,7 +91,7 @@ async fn write_intent(story: &Story<'_>) {
         waivers: Vec::new(),
         at: Timestamp::now(),
     };
-    let spec = record::signed(record::with_intent(None, &intent, &keys), &name, &keys);
+    let spec = record::signed(record::with_intent(None, &intent, keys), &name, keys);
     let records: Api<OffboardingRecord> = Api::namespaced(story.break_glass().await, "customer-offboarding");
     records.create(&PostParams::default(), &OffboardingRecord::new(&name, spec)).await.unwrap();
 }

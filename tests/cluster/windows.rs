@@ -18,6 +18,7 @@ enum Deed {
     RotateTheSecret,
     RemoveTheSecret,
     IgnoreACheck,
+    AllowMoreAddresses,
     AllowAnotherMode,
     RemoveTheProvider,
 }
@@ -45,6 +46,8 @@ async fn what_changes_between_intent_and_send_stops_the_send_and_the_next_attemp
             ),
         ),
         (Deed::IgnoreACheck, "PlanChanged", None),
+        // Nobody agrees to it, and the connection was made without it.
+        (Deed::AllowMoreAddresses, "ProviderChanged", None),
         (
             Deed::AllowAnotherMode,
             "ProviderChanged",
@@ -84,6 +87,9 @@ async fn does(story: &Story<'_>, deed: Deed) {
         Deed::RotateTheSecret => story.secret("juicyway", "test_new").await,
         Deed::RemoveTheSecret => story.remove("Secret", "juicyway").await,
         Deed::IgnoreACheck => story.edit_provider(Juicyway, json!({"checks": {"wallets": "Ignore"}})).await,
+        Deed::AllowMoreAddresses => {
+            story.edit_provider(Juicyway, json!({"allowedCIDRs": ["127.0.0.0/8", "10.0.0.0/8"]})).await;
+        }
         Deed::AllowAnotherMode => story.edit_provider(Juicyway, json!({"allowedModes": ["Soft"]})).await,
         Deed::RemoveTheProvider => story.remove("OffboardingProvider", "juicyway").await,
     }
@@ -95,6 +101,9 @@ async fn undoes(story: &Story<'_>, deed: Deed) {
         Deed::SuspendTheProvider => story.edit_provider(Juicyway, json!({"suspend": false})).await,
         Deed::RotateTheSecret | Deed::RemoveTheSecret => story.secret("juicyway", "test_ok").await,
         Deed::IgnoreACheck => story.edit_provider(Juicyway, json!({"checks": null})).await,
+        Deed::AllowMoreAddresses => {
+            story.edit_provider(Juicyway, json!({"allowedCIDRs": ["127.0.0.0/8"]})).await;
+        }
         Deed::AllowAnotherMode => story.edit_provider(Juicyway, json!({"allowedModes": ["Hard"]})).await,
         Deed::RemoveTheProvider => story.provider(Juicyway, json!({})).await,
     }

@@ -4,10 +4,14 @@ use serde_json::{Value, json};
 use tower_test::mock;
 
 use super::*;
-use crate::api::CustomerHold;
+use crate::api::{CustomerHold, OffboardingRecord};
 
 /// A list that is answered so, page by page, and what was asked for.
 async fn listed(answers: Vec<(u16, String)>) -> (Result<Vec<CustomerHold>, ApiError>, Vec<String>) {
+    asked(answers, async |api| api.list_all::<CustomerHold>().await).await
+}
+
+async fn asked<T>(answers: Vec<(u16, String)>, ask: impl AsyncFnOnce(&ApiServer) -> T) -> (T, Vec<String>) {
     let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
     let api = ApiServer::new(Client::new(service, "default"));
     let serve = tokio::spawn(async move {
@@ -21,9 +25,9 @@ async fn listed(answers: Vec<(u16, String)>) -> (Result<Vec<CustomerHold>, ApiEr
         }
         asked
     });
-    let listed = api.list_all::<CustomerHold>().await;
+    let answer = ask(&api).await;
     drop(api);
-    (listed, serve.await.unwrap())
+    (answer, serve.await.unwrap())
 }
 
 fn page(names: &[&str], next: &str) -> (u16, String) {
@@ -66,4 +70,31 @@ async fn a_list_that_is_not_known_completely_is_an_error() {
     ] {
         assert_eq!(listed(answers).await.0, Err(due), "{about}");
     }
+}
+
+#[tokio::test]
+async fn what_is_counted_page_by_page_may_be_as_long_as_it_likes_and_is_known_completely_or_not_at_all() {
+    let record = |name: &str| json!({ "metadata": { "name": name }, "spec": {} });
+    let page = |name: &str, next: &str| {
+        let list = json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingRecordList", "metadata": { "continue": next },
+            "items": [record(name)],
+        });
+        (200, list.to_string() + &" ".repeat(LONGEST_LIST / 2))
+    };
+    let count = async |api: &ApiServer| {
+        let mut names = Vec::new();
+        let take =
+            |page: Vec<DynamicObject>| names.extend(page.into_iter().filter_map(|it| it.metadata.name));
+        let all = api.each_page::<OffboardingRecord, _>("system", "spec.day=2026-11-23", take).await;
+        all.map(|()| names)
+    };
+    let (counted, uris) = asked(vec![page("a", "more"), page("b", "more"), page("c", "")], count).await;
+    assert_eq!(counted, Ok(["a", "b", "c"].map(str::to_owned).to_vec()));
+    let first = "/apis/offboarding.dev/v1alpha1/namespaces/system/offboardingrecords?&fieldSelector=spec.day%3D2026-11-23&limit=500";
+    assert_eq!(uris, [first.to_owned(), format!("{first}&continue=more"), format!("{first}&continue=more")]);
+    let gone =
+        json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" }).to_string();
+    let (broken_off, _) = asked(vec![page("a", "more"), (410, gone)], count).await;
+    assert_eq!(broken_off, Err(ApiError::Unanswered));
 }

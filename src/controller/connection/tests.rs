@@ -330,3 +330,33 @@ async fn a_profile_is_loaded_while_other_passes_go_on() {
     let again = std::pin::pin!(connections.of(&object));
     assert!(futures::poll!(again).is_ready(), "it is loaded once");
 }
+
+/// What nobody agrees to says where, and to whom, a deletion is sent all the same.
+#[tokio::test]
+async fn a_connection_is_as_another_one_only_where_both_are_of_the_same_generation_of_the_same_object() {
+    let connections = connections();
+    let of = async |uid: &str, generation: i64, change: Value| {
+        let object = json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+            "metadata": {"name": "acme-pay", "namespace": "team", "uid": uid, "generation": generation},
+            "spec": merged(provider(), change),
+        });
+        let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+        connections.of(&Arc::new(object).into()).await.unwrap()
+    };
+    let planned = of("1", 1, json!({})).await;
+    let range = json!({"allowedCIDRs": ["10.0.0.0/8"]});
+    for (about, now, is_as) in [
+        ("the same", of("1", 1, json!({})).await, true),
+        ("other addresses are allowed", of("1", 2, range.clone()).await, false),
+        ("made anew for the generation before", of("1", 1, json!({})).await, true),
+        ("another object of the same name", of("2", 1, range).await, false),
+    ] {
+        assert_eq!(now.is_as(&planned), is_as, "{about}");
+    }
+    let other = json!({"credentials": {"token": {"secretKeyRef": {"name": "other", "key": "token"}}}});
+    let later = of("1", 3, other).await;
+    let named =
+        |connection: &Connection| connection.object.spec().credentials["token"].secret_key_ref.name.clone();
+    assert_eq!([named(&planned), named(&later)], ["acme-pay", "other"], "each goes with its own credential");
+}
