@@ -72,7 +72,7 @@ const REQUESTS: &[Asked] = &[
     asked("list", "customerholds", false, When::Often),
     asked("get", "validatingadmissionpolicies", false, When::Approved),
     asked("get", "validatingadmissionpolicybindings", false, When::Approved),
-    asked("create", "events", true, When::Always),
+    asked("create", "events", true, When::Approved),
     asked("update", "leases", false, When::Beside),
     asked("watch", "customeroffboardings", false, When::Again),
     asked("watch", "offboardingrecords", false, When::Again),
@@ -228,7 +228,7 @@ impl<'a> Proxied<'a> {
             status = ended => status,
             () = self.watch_over() => unreachable!("it never ends"),
         };
-        // What tells of the end comes after it.
+        // A watch that was cut may be asked for again only now.
         let told = async || if self.proxy.struck_by(fault) == 0 { Err(()) } else { Ok(()) };
         let _in_time = tokio::time::timeout(AFTERWARDS, story.wait("it strikes", told)).await;
         let struck = self.proxy.lift(fault);
