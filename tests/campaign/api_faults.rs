@@ -1,9 +1,12 @@
 //! The API server answers badly, late or not at all, at every request that an offboarding needs: T6 of reliability.md.
 //!
-//! A seed is one plan: a request of the operator, a fault, how often it passes first, and which provider. Where the plan strikes a
-//! request that no story can be told from, whoever comes first is struck.
+//! A seed is one plan: a request of the operator and a fault, each pair before one comes again; how often it passes first, and
+//! which provider, is drawn. Where the plan strikes a request that no story can be told from, whoever comes first is struck.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use harness::{
     ApiFault, ApiMatch, ApiProxy, ApiStrike, Options, Process,
@@ -13,6 +16,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::{
+    canaries::Canary,
     draw::Draw,
     lane::Lane,
     oracle::Case,
@@ -22,26 +26,69 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// Requests that the operator makes: verb, resource, and whether a story can be told from the request itself.
-const REQUESTS: &[(&str, &str, bool)] = &[
-    ("create", "offboardingrecords", true),
-    ("update", "offboardingrecords", true),
-    ("update", "customeroffboardings/status", true),
-    ("get", "offboardingrecords", true),
-    ("get", "customeroffboardings", true),
-    ("get", "offboardingproviders", true),
-    ("get", "secrets", true),
-    ("list", "offboardingapprovals", true),
-    ("list", "customerholds", false),
-    ("get", "validatingadmissionpolicies", false),
-    ("get", "validatingadmissionpolicybindings", false),
-    ("create", "events", true),
-    ("update", "leases", false),
-    ("watch", "customeroffboardings", false),
-    ("watch", "offboardingrecords", false),
-    ("watch", "offboardingapprovals", false),
-    ("watch", "customerholds", false),
+/// So long after its end a story is watched for what is yet to be struck.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+
+/// A request that the operator makes.
+struct Asked {
+    verb: &'static str,
+    resource: &'static str,
+    /// Whether a story can be told from the request itself.
+    told_apart: bool,
+    when: When,
+}
+
+/// When it is made, and what has to be there for that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Once at least in every story.
+    Always,
+    /// More than once.
+    Often,
+    /// Where somebody has to agree.
+    Approved,
+    /// Where the provider sent the first attempt away: the next intent is a PUT, after the one with the outcome.
+    Refused,
+    /// Where the last one ended.
+    Again,
+    /// Now and then, whatever there is to do: the story begins when one is struck.
+    Beside,
+}
+
+const fn asked(verb: &'static str, resource: &'static str, told_apart: bool, when: When) -> Asked {
+    Asked { verb, resource, told_apart, when }
+}
+
+const REQUESTS: &[Asked] = &[
+    asked("create", "offboardingrecords", true, When::Always),
+    asked("update", "offboardingrecords", true, When::Always),
+    asked("update", "offboardingrecords", true, When::Refused),
+    asked("update", "customeroffboardings/status", true, When::Often),
+    asked("get", "offboardingrecords", true, When::Always),
+    asked("get", "customeroffboardings", true, When::Always),
+    asked("get", "offboardingproviders", true, When::Always),
+    asked("get", "secrets", true, When::Often),
+    asked("list", "offboardingapprovals", true, When::Always),
+    asked("list", "customerholds", false, When::Often),
+    asked("get", "validatingadmissionpolicies", false, When::Approved),
+    asked("get", "validatingadmissionpolicybindings", false, When::Approved),
+    asked("create", "events", true, When::Approved),
+    asked("update", "leases", false, When::Beside),
+    asked("watch", "customeroffboardings", false, When::Again),
+    asked("watch", "offboardingrecords", false, When::Again),
+    asked("watch", "offboardingapprovals", false, When::Again),
+    asked("watch", "customerholds", false, When::Again),
 ];
+
+/// Which strike the first request meets first: so that the slice of CI is without the one that takes minutes.
+const FROM: usize = 2;
+
+/// The place of a plan among all requests and strikes: each pair is met once before one comes again, and all of either early.
+fn pair(seed: u64, strikes: usize) -> (&'static Asked, usize) {
+    let seed = usize::try_from(seed).unwrap();
+    let asked = seed % REQUESTS.len();
+    (&REQUESTS[asked], (asked + seed / REQUESTS.len() + FROM) % strikes)
+}
 
 /// How the answer is struck, and whether the request takes effect all the same.
 fn strikes() -> Vec<(&'static str, ApiStrike, bool)> {
@@ -78,7 +125,6 @@ fn strikes() -> Vec<(&'static str, ApiStrike, bool)> {
 async fn whatever_the_api_server_answers_each_customer_is_deleted_once_and_every_request_ends() {
     let lane = Lane::open(Options::default()).await;
     let proxied = Proxied::start(&lane).await;
-    // Every request, every fault, two providers, the first or a later request, once or some times.
     let campaign = Campaign::of("api-faults", 40);
     campaign.run(AT_ONCE, async |seed| proxied.plan(seed).await, || lane.history.wrong()).await;
 }
@@ -112,38 +158,69 @@ impl<'a> Proxied<'a> {
         }
     }
 
+    /// A plan that struck nobody is drawn anew, to strike whoever comes first.
     async fn plan(&self, seed: u64) -> Figures {
         let mut draw = Draw::new("api-faults", seed);
+        let (asked, _) = pair(seed, strikes().len());
+        let skip = if asked.when == When::Often { draw.below(2) } else { 0 };
+        let figures = self.play(&mut draw, seed, u32::try_from(skip).unwrap()).await;
+        if figures["strikes"] > 0 {
+            return figures;
+        }
+        let figures = self.play(&mut draw, seed, 0).await;
+        assert!(figures["strikes"] > 0, "{} {} was never struck", asked.verb, asked.resource);
+        figures
+    }
+
+    async fn play(&self, draw: &mut Draw, seed: u64, skip: u32) -> Figures {
         let strikes = strikes();
-        let at = |count: usize, seed: u64| usize::try_from(seed).unwrap() % count;
-        let (verb, resource, told_apart) = REQUESTS[at(REQUESTS.len(), seed)];
-        let (name, strike, applies) = strikes
-            [at(strikes.len(), seed / u64::try_from(REQUESTS.len()).unwrap() + draw.below(23))]
-        .clone();
+        let (asked, strike) = pair(seed, strikes.len());
+        let (name, strike, applies) = strikes[strike].clone();
+        let Asked { verb, resource, told_apart, when } = *asked;
         let provider = if draw.once_in(2) { Juicyway } else { Revolv3 };
         let story = self.lane.stage.story("faulty").await;
-        let required = u32::from(draw.once_in(4));
+        let required = u32::from(when == When::Approved || draw.once_in(4));
         story
             .provider(provider, json!({"approvals": {"required": required}, "verify": {"deadline": "5m"}}))
             .await;
         if required > 0 {
             story.cast().await;
         }
-        let id = if provider == Juicyway { "cus_1" } else { "91001" };
-        story.sandbox.seed(provider, id, &json!({})).await.unwrap();
+        let canary = Canary::new(provider, seed, &*self.operator.lock().await);
+        let id = canary.id.as_str();
+        story.sandbox.seed(provider, id, &canary.person).await.unwrap();
+        if when == When::Refused {
+            let limited = json!({"kind": "rateLimit", "variant": "retryAfter", "seconds": 1, "apply": false});
+            let faults = json!([{"match": {"method": "DELETE"}, "do": limited}]);
+            story.sandbox.set_faults(&faults).await.unwrap();
+        }
+        // Who is not there any more has no status: such a request is looked after minutes later.
+        let is_slow = name == "404" && resource == "customeroffboardings/status";
         let about = if told_apart { story.namespace.name().to_owned() } else { String::new() };
-        self.proxy.strike(ApiFault {
+        let fault = self.proxy.strike(ApiFault {
             matches: ApiMatch { verb: verb.to_owned(), resource: resource.to_owned(), about },
-            skip: u32::try_from(draw.below(2)).unwrap(),
-            times: 1 + u32::try_from(draw.below(3)).unwrap(),
+            // The one with the outcome of the first attempt passes.
+            skip: skip + u32::from(when == When::Refused),
+            times: if is_slow { 1 } else { 1 + u32::try_from(draw.below(3)).unwrap() },
             strike,
             applies,
         });
+        if when == When::Again {
+            self.proxy.cut_watches(resource);
+        }
         let case = Case { request: "acme".to_owned(), provider, id: id.to_owned() };
         let ended = async {
+            if when == When::Beside {
+                story
+                    .wait("one is struck", async || match self.proxy.struck_by(fault) {
+                        0 => Err(()),
+                        _ => Ok(()),
+                    })
+                    .await;
+            }
             story.request("acme", provider, id).await;
             if required > 0 {
-                story.agree("bob", "acme").await;
+                story.agrees_until_it_ends("bob", "acme").await;
             }
             story.ends_in_time("acme").await
         };
@@ -151,13 +228,36 @@ impl<'a> Proxied<'a> {
             status = ended => status,
             () = self.watch_over() => unreachable!("it never ends"),
         };
+        // A watch that was cut may be asked for again only now.
+        let told = async || if self.proxy.struck_by(fault) == 0 { Err(()) } else { Ok(()) };
+        let _in_time = tokio::time::timeout(AFTERWARDS, story.wait("it strikes", told)).await;
+        let struck = self.proxy.lift(fault);
         assert_eq!(status["result"], case.success(), "{name} at {verb} {resource}: {status:#}");
         let deletes = story.judge(&case).await;
         assert!(deletes >= 1, "{case:?}");
+        story.judge_checks(&case, |_| false).await;
+        let searched = canary.stayed_inside(&story, &*self.operator.lock().await).await;
         story.judged().await;
-        let mut figures = BTreeMap::from([("plans".to_owned(), 1), ("deletes".to_owned(), deletes)]);
-        figures.insert(format!("{verb} {resource}"), 1);
-        figures.insert(name.to_owned(), 1);
-        figures
+        let row = if when == When::Refused { "further intent: " } else { "" };
+        BTreeMap::from([
+            ("plans".to_owned(), u64::from(struck > 0)),
+            ("strikes".to_owned(), u64::from(struck)),
+            ("deletes".to_owned(), deletes),
+            ("places searched for canaries".to_owned(), searched),
+            (format!("{row}{verb} {resource}"), u64::from(struck)),
+            (name.to_owned(), u64::from(struck)),
+        ])
     }
+}
+
+#[test]
+fn every_request_meets_every_strike() {
+    let (strikes, pairs) = (strikes().len(), REQUESTS.len() * strikes().len());
+    let met: BTreeSet<String> = (0..u64::try_from(pairs).unwrap())
+        .map(|seed| pair(seed, strikes))
+        .map(|(asked, strike)| {
+            format!("{} {} {} {strike}", asked.verb, asked.resource, asked.when == When::Refused)
+        })
+        .collect();
+    assert_eq!(met.len(), pairs);
 }

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test has no other clock")]
 
 mod api_faults;
+mod canaries;
 mod draw;
 mod history;
 mod kill;

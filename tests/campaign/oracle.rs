@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Provider, eventually};
-use jiff::Timestamp;
+use harness::{LedgerFilter, Provider, eventually};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{draw::Draw, story::Story};
@@ -34,6 +34,9 @@ const BOUND: Duration = Duration::from_secs(660);
 
 /// Between two looks at a request.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long the stage's operator waits for an answer.
+const DEADLINE: SignedDuration = SignedDuration::from_secs(4);
 
 /// Whoever takes longer is told of, and is not wrong.
 const SLOW: Duration = Duration::from_secs(60);
@@ -150,9 +153,87 @@ impl Story<'_> {
         assert!(status["finished"] != true || !was_sent || record["closed"] == true, "{record:#}");
         u64::try_from(deletes.len()).unwrap()
     }
+
+    /// S9, by the ledger: whoever was sent a DELETE for had every check of the profile answered right before. `also` knows answers
+    /// that count besides those that count always.
+    pub async fn judge_checks(&self, case: &Case, also: impl Fn(&Value) -> bool) {
+        let customer = Some(case.id.as_str());
+        let filter = LedgerFilter { provider: Some(case.provider), customer, ..LedgerFilter::default() };
+        let ledger = self.sandbox.ledger(&filter).await.unwrap();
+        let unanswered = unanswered(&ledger, checks_of(case.provider), |entry| counts(entry) || also(entry));
+        assert_eq!(unanswered, [""; 0], "{case:?}: {ledger:#?}");
+    }
+}
+
+/// The checks of a built-in profile in a sandbox's environment, as the ledger names them.
+fn checks_of(provider: Provider) -> &'static [&'static str] {
+    match provider {
+        Provider::Juicyway => &["listWallets"],
+        Provider::Revolv3 => &["listCustomerSubscriptions", "listCustomerInvoices"],
+        Provider::Scripted => &[],
+    }
+}
+
+/// Which DELETEs of a customer were sent though a check was not asked since the one before, or not answered when it was asked last.
+fn unanswered(ledger: &[Value], checks: &[&str], counts: impl Fn(&Value) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut since = 0;
+    for (at, delete) in ledger.iter().enumerate().filter(|(_, entry)| entry["method"] == "DELETE") {
+        for check in checks {
+            let last = ledger[since..at].iter().rfind(|entry| entry["operation"] == *check);
+            let in_time = |answer: &Value| {
+                answer["finished"].is_string() && moment(&answer["finished"]) <= moment(&delete["received"])
+            };
+            if !last.is_some_and(|answer| counts(answer) && in_time(answer)) {
+                found.push(format!("DELETE {} without an answer to {check}", delete["seq"]));
+            }
+        }
+        since = at + 1;
+    }
+    found
+}
+
+/// An answer to a check that is whole, came within the operator's deadline, and was not spoilt. 204 is an empty list.
+fn counts(entry: &Value) -> bool {
+    let harmless = ["latency", "slow", "contentType", "headers", "noop", "stale"];
+    let honest = entry["fault"].as_str().is_none_or(|fault| harmless.contains(&fault));
+    let answered = entry["status"] == 204 || entry["status"] == 200 && honest;
+    answered
+        && entry["finished"].is_string()
+        && moment(&entry["finished"]).duration_since(moment(&entry["received"])) <= DEADLINE
 }
 
 /// A time as objects and the ledger write it.
 pub fn moment(value: &Value) -> Timestamp {
     value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no moment: {value}"))
+}
+
+#[test]
+fn a_delete_without_an_answer_to_each_check_right_before_it_is_found() {
+    let at = |second: u64| format!("2026-01-01T00:00:{second:02}Z");
+    let entry = |seq: u64, what: &str, fault: Option<&str>, status: Option<u16>, takes: Option<u64>| {
+        let method = if what == "delete" { "DELETE" } else { "GET" };
+        json!({
+            "seq": seq, "method": method, "operation": what, "fault": fault, "status": status,
+            "received": at(seq), "finished": takes.map(|seconds| at(seq + seconds)),
+        })
+    };
+    let good = |seq, what| entry(seq, what, None, Some(200), Some(0));
+    let delete = |seq| good(seq, "delete");
+    let found = |ledger: &[Value]| unanswered(ledger, &["a", "b"], counts).len();
+    for (ledger, expected, why) in [
+        (vec![good(1, "a"), good(2, "b"), delete(3)], 0, "both are answered"),
+        (vec![good(1, "a"), delete(3)], 1, "one was not asked"),
+        (vec![good(1, "a"), good(2, "b"), delete(3), delete(4)], 2, "the second DELETE has none of its own"),
+        (vec![good(1, "a"), good(2, "b"), entry(3, "b", None, None, None), delete(4)], 1, "the last was cut"),
+        (vec![entry(1, "a", Some("cut"), Some(200), None), good(2, "b"), delete(3)], 1, "cut in its body"),
+        (vec![entry(1, "a", Some("json"), Some(200), Some(0)), good(2, "b"), delete(3)], 1, "spoilt"),
+        (vec![entry(1, "a", Some("lie404"), Some(404), Some(0)), good(2, "b"), delete(3)], 1, "a lie"),
+        (vec![entry(1, "a", Some("latency"), Some(200), Some(5)), good(2, "b"), delete(9)], 1, "too late"),
+        (vec![entry(1, "a", Some("latency"), Some(200), Some(1)), good(2, "b"), delete(3)], 0, "late"),
+        (vec![entry(1, "a", None, Some(204), Some(0)), good(2, "b"), delete(3)], 0, "an empty list"),
+        (vec![entry(1, "a", None, Some(200), Some(3)), good(2, "b"), delete(3)], 1, "after the DELETE"),
+    ] {
+        assert_eq!(found(&ledger), expected, "{why}");
+    }
 }

@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{ControlPlane, Failure, Scratch, users};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
-type Held = watch::Receiver<HashSet<String>>;
+type Watched = watch::Receiver<Watches>;
 type Answer = Response<UnsyncBoxBody<Bytes, AnyError>>;
 
 /// Which requests a fault is for.
@@ -75,9 +75,33 @@ pub struct ApiFault {
     pub applies: bool,
 }
 
+/// A fault in force, and what has become of it.
+struct Armed {
+    id: u64,
+    fault: ApiFault,
+    seen: u32,
+    struck: u32,
+}
+
+/// What befalls watches, by resource.
+#[derive(Default)]
+struct Watches {
+    held: HashSet<String>,
+    /// How often they were cut.
+    cuts: HashMap<String, u64>,
+}
+
+impl Watches {
+    fn cuts(&self, resource: &str) -> u64 {
+        self.cuts.get(resource).copied().unwrap_or_default()
+    }
+}
+
 #[derive(Default)]
 struct State {
-    faults: Vec<(ApiFault, u32)>,
+    faults: Vec<Armed>,
+    /// The id of the last fault.
+    last_fault: u64,
     /// Whom a record is about, by its name.
     records: HashMap<String, String>,
     /// How many requests passed or were struck, by verb and resource.
@@ -88,8 +112,7 @@ struct State {
 /// A running proxy. Dropping it ends it.
 pub struct ApiProxy {
     state: Arc<Mutex<State>>,
-    /// Resources whose watches are held back.
-    held: watch::Sender<HashSet<String>>,
+    watches: watch::Sender<Watches>,
     kubeconfig: PathBuf,
     serving: JoinHandle<()>,
     _scratch: Scratch,
@@ -113,9 +136,9 @@ impl ApiProxy {
         let kubeconfig = users::kubeconfig_of("operator", &json!({ "server": format!("http://{address}") }));
         let kubeconfig = scratch.write("operator.kubeconfig", &kubeconfig)?;
         let state = Arc::<Mutex<State>>::default();
-        let held = watch::Sender::new(HashSet::new());
-        let serving = tokio::spawn(serve(listener, upstream, state.clone(), held.subscribe()));
-        Ok(ApiProxy { state, held, kubeconfig, serving, _scratch: scratch })
+        let watches = watch::Sender::new(Watches::default());
+        let serving = tokio::spawn(serve(listener, upstream, state.clone(), watches.subscribe()));
+        Ok(ApiProxy { state, watches, kubeconfig, serving, _scratch: scratch })
     }
 
     /// The operator's kubeconfig, by way of the proxy.
@@ -123,26 +146,47 @@ impl ApiProxy {
         &self.kubeconfig
     }
 
-    /// One fault more.
-    pub fn strike(&self, fault: ApiFault) {
-        self.state().faults.push((fault, 0));
+    /// One fault more; its id is for [`ApiProxy::lift`].
+    pub fn strike(&self, fault: ApiFault) -> u64 {
+        let mut state = self.state();
+        state.last_fault += 1;
+        let id = state.last_fault;
+        state.faults.push(Armed { id, fault, seen: 0, struck: 0 });
+        id
+    }
+
+    /// How often a fault has struck so far.
+    pub fn struck_by(&self, id: u64) -> u32 {
+        self.state().faults.iter().find(|armed| armed.id == id).map_or(0, |armed| armed.struck)
+    }
+
+    /// One fault less: how often it has struck.
+    pub fn lift(&self, id: u64) -> u32 {
+        let mut state = self.state();
+        let at = state.faults.iter().position(|armed| armed.id == id);
+        at.map_or(0, |at| state.faults.remove(at).struck)
     }
 
     /// No faults any more for what is about this; all where it is empty.
     pub fn spare(&self, about: &str) {
-        self.state().faults.retain(|(fault, _)| !about.is_empty() && fault.matches.about != about);
+        self.state().faults.retain(|armed| !about.is_empty() && armed.fault.matches.about != about);
     }
 
     /// From now on no watch of this resource shows anything new: as if from a replica of the API server that lags behind.
     pub fn hold_back(&self, resource: &str) {
-        self.held.send_modify(|held| {
-            held.insert(resource.to_owned());
+        self.watches.send_modify(|watches| {
+            watches.held.insert(resource.to_owned());
         });
     }
 
     /// Every watch catches up.
     pub fn let_go(&self) {
-        self.held.send_modify(HashSet::clear);
+        self.watches.send_modify(|watches| watches.held.clear());
+    }
+
+    /// Every watch of this resource that runs now ends, as an API server ends them now and then: the next one is asked for.
+    pub fn cut_watches(&self, resource: &str) {
+        self.watches.send_modify(|watches| *watches.cuts.entry(resource.to_owned()).or_default() += 1);
     }
 
     /// How many requests were struck so far.
@@ -167,13 +211,13 @@ impl Drop for ApiProxy {
 }
 
 /// Every connection ends with the proxy.
-async fn serve(listener: TcpListener, upstream: Client, state: Arc<Mutex<State>>, held: Held) {
+async fn serve(listener: TcpListener, upstream: Client, state: Arc<Mutex<State>>, watched: Watched) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (upstream, state, held) = (upstream.clone(), state.clone(), held.clone());
+        let (upstream, state, watched) = (upstream.clone(), state.clone(), watched.clone());
         connections.spawn(async move {
             let service =
-                service_fn(|request| answer(request, upstream.clone(), state.clone(), held.clone()));
+                service_fn(|request| answer(request, upstream.clone(), state.clone(), watched.clone()));
             // A connection that a fault ends is no error of ours.
             let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
@@ -185,7 +229,7 @@ async fn answer(
     request: Request<Incoming>,
     upstream: Client,
     state: Arc<Mutex<State>>,
-    held: Held,
+    watched: Watched,
 ) -> Result<Answer, AnyError> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -194,7 +238,11 @@ async fn answer(
     let forward = async || {
         let honest = forward(&upstream, &head, body.clone()).await?;
         let is_watch = asked.verb == "watch";
-        Ok::<_, AnyError>(if is_watch { gated(honest, asked.resource.clone(), held.clone()) } else { honest })
+        Ok::<_, AnyError>(if is_watch {
+            gated(honest, asked.resource.clone(), watched.clone())
+        } else {
+            honest
+        })
     };
     let Some(fault) = struck else { return forward().await };
     let honest = if fault.applies { Some(forward().await?) } else { None };
@@ -239,14 +287,19 @@ async fn forward(upstream: &Client, head: &http::request::Parts, body: Bytes) ->
     Ok(Response::from_parts(head, body.map_err(AnyError::from).boxed_unsync()))
 }
 
-/// A watch that shows nothing new while its resource is held back.
-fn gated(answer: Answer, resource: String, held: Held) -> Answer {
+/// A watch that shows nothing new while its resource is held back, and ends when it is cut.
+fn gated(answer: Answer, resource: String, watched: Watched) -> Answer {
+    let cuts = watched.borrow().cuts(&resource);
     answer.map(|body| {
-        let frames = stream::unfold((body, held, resource), async |(mut body, mut held, resource)| {
-            let frame = body.frame().await?;
+        let begin = (body, watched, resource);
+        let frames = stream::unfold(begin, move |(mut body, mut watched, resource)| async move {
+            let frame = tokio::select! {
+                frame = body.frame() => frame?,
+                Ok(_) = watched.wait_for(|watches| watches.cuts(&resource) != cuts) => return None,
+            };
             // Nobody holds anything back any more where the proxy is gone.
-            drop(held.wait_for(|held| !held.contains(&resource)).await);
-            Some((frame, (body, held, resource)))
+            drop(watched.wait_for(|watches| !watches.held.contains(&resource)).await);
+            Some((frame, (body, watched, resource)))
         });
         StreamBody::new(frames).boxed_unsync()
     })
@@ -362,16 +415,17 @@ impl Asked {
             state.records.insert(self.name.clone(), about.clone());
         }
         let about = state.records.get(&self.name).filter(|_| self.resource == "offboardingrecords").cloned();
-        for (fault, seen) in &mut state.faults {
-            let ApiMatch { verb, resource, about: part } = &fault.matches;
+        for armed in &mut state.faults {
+            let ApiMatch { verb, resource, about: part } = &armed.fault.matches;
             let is_about = self.text.contains(part.as_str()) || about.as_ref() == Some(part);
             if *verb != self.verb || *resource != self.resource || !is_about {
                 continue;
             }
-            *seen += 1;
-            if *seen > fault.skip && *seen <= fault.skip + fault.times {
+            armed.seen += 1;
+            if armed.seen > armed.fault.skip && armed.seen <= armed.fault.skip + armed.fault.times {
+                armed.struck += 1;
                 state.struck += 1;
-                return Some(fault.clone());
+                return Some(armed.fault.clone());
             }
         }
         None
