@@ -83,7 +83,7 @@ RUNS_outages := 80
 RUNS_api-faults := 1000
 RUNS_upheavals := 50
 RUNS_stale := 20
-RUNS_provider-faults := 960
+RUNS_provider-faults := 1176
 RUNS_operations := 532
 
 campaign-report: programs ## What was run of all parts on the files as they are: target/campaign/report.md and report.json.

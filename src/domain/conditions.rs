@@ -190,7 +190,8 @@ fn unblocked(story: &Story) -> Verdict {
     }
 }
 
-/// Which checks were passed over by what was sent, and who agreed to that: told for as long as the request is there.
+/// Which checks were passed over by what was sent, and by which approval: told for as long as the request is there. Names of people
+/// belong into the record alone (security.md 7).
 fn passed_over(story: &Story) -> Option<String> {
     let mut used = story.targets.iter().flat_map(|target| {
         let attempts = match target.facts {
@@ -198,8 +199,11 @@ fn passed_over(story: &Story) -> Option<String> {
             Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => &[],
         };
         let sent = attempts.iter().filter(|attempt| attempt.may_have_left());
-        sent.flat_map(|attempt| &attempt.waivers).map(move |UsedWaiver { check, approver, .. }| {
-            (target.target, format!("check '{check}' was passed over, as {approver} agreed"))
+        sent.flat_map(|attempt| &attempt.waivers).map(move |UsedWaiver { check, uid, .. }| {
+            (
+                target.target,
+                format!("check '{check}' was passed over; who agreed stands in the record, approval {uid}"),
+            )
         })
     });
     let first = used.next()?;

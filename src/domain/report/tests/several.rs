@@ -277,18 +277,18 @@ fn the_longest_request_has_words_that_fit() {
 }
 
 #[test]
-fn a_waiver_that_was_used_is_told_for_ever_with_whose_it_was() {
+fn a_waiver_that_was_used_is_told_for_ever_and_by_which_approval_and_never_by_name() {
     let waiver = |check: &str, approver: &str| UsedWaiver {
         check: check.to_owned(),
         approver: approver.to_owned(),
-        uid: format!("approval-of-{approver}"),
+        uid: format!("of-{approver}"),
         at: wall(0),
     };
     let unblocked = |facts: Facts, next: Next| {
         let told = told(next, facts).first_status().conditions.remove(4);
         (told.status, told.reason, told.message)
     };
-    let words = "billing: check 'wallets' was passed over, as carol agreed. billing: check 'loans' was passed over, as dave agreed";
+    let words = "billing: check 'wallets' was passed over; who agreed stands in the record, approval of-carol. billing: check 'loans' was passed over; who agreed stands in the record, approval of-dave";
     for (first, last, is_used) in [
         (None, None, true),
         (Some(unknown()), None, true),
