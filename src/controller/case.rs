@@ -230,7 +230,7 @@ impl Case {
             Err(_) => Stored::Unread,
         };
         self.record_name = Some(name.to_owned());
-        self.memory = ctx.records.memory(name);
+        self.memory = ctx.records.memory(name, &self.origin.uid);
     }
 
     /// The outcome is written down; who sent has done so already where it does not listen any more.

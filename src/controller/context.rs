@@ -11,7 +11,10 @@ use std::{
 
 use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -64,6 +67,8 @@ pub struct Context {
     pub lanes: Lanes,
     /// The admission policies as they were last read.
     pub policies: RwLock<PolicyState>,
+    /// Told where they are others than before.
+    pub policies_changed: Notify,
     pub requests: Store<CustomerOffboarding>,
     pub providers: ProviderObjects,
     pub connections: Connections,
@@ -152,6 +157,7 @@ impl Context {
         tracing::info!(state = ?live, "admission policies");
         *known = live;
         drop(known);
+        self.policies_changed.notify_waiters();
         self.wake_together(self.requests.state().iter());
     }
 

@@ -90,6 +90,9 @@ async fn follow_policies(ctx: &Shared) {
         let live = policies::live(&ctx.api).await;
         let good = matches!(live, crate::domain::PolicyState::AsShipped { .. });
         ctx.learn_policies(live);
-        tokio::time::sleep(if good { AGAIN } else { SOON }).await;
+        let pause = tokio::time::sleep(if good { AGAIN } else { SOON });
+        // Whoever was about to send saw them weakened: then it is looked more often until they are mended.
+        let changed = ctx.policies_changed.notified();
+        futures::future::select(pin!(pause), pin!(changed)).await;
     }
 }

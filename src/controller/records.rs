@@ -32,7 +32,8 @@ struct Known {
     /// The record of a request's target, by the request's uid and the target's name.
     of_target: HashMap<(String, String), String>,
     /// What was seen of the customer of a record, and for which request, by its uid.
-    memories: HashMap<String, (Memory, String)>,
+    /// By record and request.
+    memories: HashMap<(String, String), Memory>,
     /// Requests that wait for a record to be closed.
     waiting: HashMap<String, HashSet<ObjectRef<CustomerOffboarding>>>,
 }
@@ -123,15 +124,16 @@ impl Records {
         self.known().of_target.insert((request_uid.to_owned(), target.to_owned()), name.to_owned());
     }
 
-    /// What this process remembers of a record's customer.
+    /// What a request has learned of a record's customer in this process; what another one saw proves nothing to it.
     #[must_use]
-    pub fn memory(&self, name: &str) -> Memory {
-        self.known().memories.get(name).map(|(memory, _)| memory.clone()).unwrap_or_default()
+    pub fn memory(&self, name: &str, request_uid: &str) -> Memory {
+        let of_it = (name.to_owned(), request_uid.to_owned());
+        self.known().memories.get(&of_it).cloned().unwrap_or_default()
     }
 
-    /// Keeps what was learned of a record's customer for a request.
+    /// Keeps what a request has learned of a record's customer.
     pub fn keep(&self, name: &str, memory: &Memory, request_uid: &str) {
-        self.known().memories.insert(name.to_owned(), (memory.clone(), request_uid.to_owned()));
+        self.known().memories.insert((name.to_owned(), request_uid.to_owned()), memory.clone());
     }
 
     /// Forgets what a request that is gone has seen; but of an open record, which is finished without it.
@@ -141,7 +143,7 @@ impl Records {
             waiting.remove(request);
             !waiting.is_empty()
         });
-        known.memories.retain(|name, (_, uid)| uid != request_uid || self.may_be_open(name));
+        known.memories.retain(|(name, uid), _| uid != request_uid || self.may_be_open(name));
         known.of_target.retain(|(uid, _), name| uid != request_uid || self.may_be_open(name));
     }
 
@@ -149,7 +151,7 @@ impl Records {
     pub fn forget(&self, request_uid: &str, target: &str, name: &str) {
         let mut known = self.known();
         known.of_target.remove(&(request_uid.to_owned(), target.to_owned()));
-        known.memories.remove(name);
+        known.memories.retain(|(of, _), _| of != name);
     }
 
     /// Notes that a request waits for a record to be closed.

@@ -119,6 +119,7 @@ pub async fn run(
         budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
         lanes: Lanes::default(),
         policies: std::sync::RwLock::new(PolicyState::Unanswered),
+        policies_changed: tokio::sync::Notify::new(),
         retries: std::sync::Mutex::default(),
         requests: requests.clone(),
         providers: ProviderObjects {

@@ -35,7 +35,7 @@ const ROWS: &[(&str, &str, Count, u64)] = &[
     ("upheavals", "upheavals", Sum("upheavals"), 50),
     ("stale", "plans", Sum("plans"), 200),
     ("stale", "different plans", Different("plan "), 60),
-    ("provider-faults", "plans", Sum("plans"), 720),
+    ("provider-faults", "plans", Sum("plans"), 1_176),
     ("operations", "operations", Sum("operations"), 2_500),
     ("operations", "different properties", Different("property "), PROPERTIES),
     ("sim", "histories", Histories, 1_000_000),

@@ -90,7 +90,9 @@ fn of_several(story: &Story, each: &[(&str, Verdict)]) -> (Truth, Reason) {
     let any = |wanted: Reason| each.iter().any(|(_, Verdict(_, reason, _))| *reason == wanted);
     let is_true = |(_, Verdict(truth, ..)): &(&str, Verdict)| *truth == Truth::True;
     let all_are = each.iter().all(is_true);
-    if !all_are && story.targets.iter().any(is_done) {
+    let has_failed = |target: &TargetStory| matches!(target.next, Next::Finished(_)) && !is_done(target);
+    // Accepted everywhere is not enough where somebody ended as still there.
+    if (!all_are || story.targets.iter().any(has_failed)) && story.targets.iter().any(is_done) {
         (Truth::False, Reason::PartiallyDone)
     } else if any(Reason::InFlight) {
         (Truth::False, Reason::InFlight)
