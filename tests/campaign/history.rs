@@ -8,7 +8,10 @@ use std::{
 use futures::StreamExt as _;
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::{WatchStreamExt as _, watcher},
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event},
+    },
 };
 use offboarding::api::{Attempt, CustomerOffboarding, OffboardingRecord};
 use tokio::task::JoinHandle;
@@ -51,7 +54,15 @@ impl Drop for History {
     }
 }
 
-async fn follow<K>(client: Client, seen: Arc<Mutex<Seen>>, learn: fn(&mut Seen, K))
+/// What was seen between a version and the one before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Versions {
+    Each,
+    /// The watch was cut, and this is from the list after it.
+    SomeMissed,
+}
+
+async fn follow<K>(client: Client, seen: Arc<Mutex<Seen>>, learn: fn(&mut Seen, K, Versions))
 where
     K: kube::Resource<DynamicType = ()>
         + Clone
@@ -60,26 +71,28 @@ where
         + Send
         + 'static,
 {
-    let stream = watcher(Api::<K>::all(client), watcher::Config::default()).default_backoff();
-    let mut objects = Box::pin(stream.applied_objects());
-    while let Some(object) = objects.next().await {
-        if let Ok(object) = object {
-            learn(&mut seen.lock().unwrap(), object);
+    let mut events =
+        Box::pin(watcher::watcher(Api::<K>::all(client), watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Apply(object)) => learn(&mut seen.lock().unwrap(), object, Versions::Each),
+            Ok(Event::InitApply(object)) => learn(&mut seen.lock().unwrap(), object, Versions::SomeMissed),
+            Ok(Event::Delete(_) | Event::Init | Event::InitDone) | Err(_) => {}
         }
     }
 }
 
 impl Seen {
-    fn record(&mut self, next: OffboardingRecord) {
+    fn record(&mut self, next: OffboardingRecord, versions: Versions) {
         let name = next.name_any();
         if let Some(last) = self.records.get(&name) {
-            let wrong = record_step(last, &next);
+            let wrong = record_step(last, &next, versions);
             self.wrong.extend(wrong.map(|what| format!("record {name}: {what}")));
         }
         self.records.insert(name, next);
     }
 
-    fn request(&mut self, next: CustomerOffboarding) {
+    fn request(&mut self, next: CustomerOffboarding, _: Versions) {
         let uid = next.uid().unwrap_or_default();
         if let Some(last) = self.requests.get(&uid) {
             let told = |request: &CustomerOffboarding| {
@@ -95,7 +108,7 @@ impl Seen {
 }
 
 /// Attempts are only added, outcomes only move up, and what is closed stays as it is, but for a later request.
-fn record_step(last: &OffboardingRecord, next: &OffboardingRecord) -> Option<String> {
+fn record_step(last: &OffboardingRecord, next: &OffboardingRecord, versions: Versions) -> Option<String> {
     let (last, next) = (&last.spec, &next.spec);
     let highest = |attempts: &[Attempt]| attempts.iter().map(|attempt| attempt.n).max().unwrap_or(0);
     if last.request.uid != next.request.uid {
@@ -108,8 +121,10 @@ fn record_step(last: &OffboardingRecord, next: &OffboardingRecord) -> Option<Str
     }
     for before in &last.attempts {
         let Some(after) = next.attempts.iter().find(|attempt| attempt.id == before.id) else {
-            // Attempts that nothing was sent for are folded into the next one.
-            if before.outcome.as_deref() == Some("NotSent") {
+            // Attempts that nothing was sent for are folded into the next one, which counts them.
+            let is_folded = next.attempts.iter().any(|after| after.n > before.n && after.count > 1);
+            let not_sent = before.outcome.as_deref() == Some("NotSent");
+            if is_folded && (not_sent || (versions == Versions::SomeMissed && before.outcome.is_none())) {
                 continue;
             }
             return Some(format!("attempt {} ({:?}) is gone", before.n, before.outcome));
