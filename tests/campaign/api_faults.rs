@@ -49,6 +49,8 @@ enum When {
     Approved,
     /// Where the provider sent the first attempt away: the next intent is a PUT, after the one with the outcome.
     Refused,
+    /// The same, and whoever goes on after it begins with a read.
+    Resumed,
     /// Where the last one ended.
     Again,
     /// Now and then, whatever there is to do: the story begins when one is struck.
@@ -64,7 +66,7 @@ const REQUESTS: &[Asked] = &[
     asked("update", "offboardingrecords", true, When::Always),
     asked("update", "offboardingrecords", true, When::Refused),
     asked("update", "customeroffboardings/status", true, When::Often),
-    asked("get", "offboardingrecords", true, When::Always),
+    asked("get", "offboardingrecords", true, When::Resumed),
     asked("get", "customeroffboardings", true, When::Always),
     asked("get", "offboardingproviders", true, When::Always),
     asked("get", "secrets", true, When::Often),
@@ -189,7 +191,7 @@ impl<'a> Proxied<'a> {
         let canary = Canary::new(provider, seed, &*self.operator.lock().await);
         let id = canary.id.as_str();
         story.sandbox.seed(provider, id, &canary.person).await.unwrap();
-        if when == When::Refused {
+        if matches!(when, When::Refused | When::Resumed) {
             let limited = json!({"kind": "rateLimit", "variant": "retryAfter", "seconds": 1, "apply": false});
             let faults = json!([{"match": {"method": "DELETE"}, "do": limited}]);
             story.sandbox.set_faults(&faults).await.unwrap();
