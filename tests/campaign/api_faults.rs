@@ -26,8 +26,8 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// So long after its end a story is watched for what is yet to be struck.
-const AFTERWARDS: Duration = Duration::from_secs(10);
+/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute.
+const AFTERWARDS: Duration = Duration::from_secs(60);
 
 /// A request that the operator makes.
 struct Asked {

@@ -4,18 +4,19 @@
 //! Only watches lag: the operator lists without a resourceVersion, and the API server answers that from the newest state. So who
 //! starts again never sees an older world.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
 use harness::{
     ApiProxy, Options,
     Provider::{self, Juicyway, Revolv3},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     lane::Lane,
-    oracle::Case,
+    oracle::{Case, moment},
     results::{Campaign, Figures},
     story::Story,
 };
@@ -28,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(1_500);
 
 /// From the intent to a failpoint further on.
 const A_LOOK: Duration = Duration::from_millis(300);
+
+/// What is read before a send may be this old: who changes their mind later than that is too late.
+const AGE_OF_A_REREAD: Duration = Duration::from_secs(2);
 
 /// What the operator's watches do not show.
 const HELD_BACK: [&str; 5] = [
@@ -129,25 +133,43 @@ async fn plan(lane: &Lane, proxy: &ApiProxy, seed: u64) -> Figures {
     let mut plays = Vec::new();
     for (play, unseen) in ALL.into_iter().enumerate() {
         let (_, provider) = drawn(seed, play);
-        plays.push(Play { story: lane.stage.story("stale").await, provider, unseen, when });
+        let happened = Cell::new(None);
+        plays.push(Play { story: lane.stage.story("stale").await, provider, unseen, when, happened });
     }
     join_all(plays.iter().map(Play::agreed)).await;
     HELD_BACK.iter().for_each(|resource| proxy.hold_back(resource));
     join_all(plays.iter().map(Play::happens)).await;
     let stopped = join_all(plays.iter().map(Play::was_stopped)).await;
     proxy.let_go();
-    join_all(plays.iter().map(Play::is_told)).await;
+    let told = plays.iter().zip(&stopped).filter(|(_, stopped)| **stopped != Stopped::TooLate);
+    join_all(told.map(|(play, _)| play.is_told())).await;
     let mut figures = Figures::new();
-    for reason in stopped.into_iter().flatten() {
-        *figures.entry(format!("stopped: {reason}")).or_default() += 1;
-    }
-    for play in &plays {
+    for (play, stopped) in plays.iter().zip(stopped) {
         play.story.judge(&play.case()).await;
         play.story.judged().await;
+        let what = match stopped {
+            Stopped::TooLate => {
+                *figures.entry("late".to_owned()).or_default() += 1;
+                continue;
+            }
+            Stopped::Because(reason) => format!("stopped: {reason}"),
+            Stopped::Nothing => "not stopped".to_owned(),
+        };
+        *figures.entry(what).or_default() += 1;
         *figures.entry("plans".to_owned()).or_default() += 1;
         *figures.entry(format!("plan {:?} {when:?} {}", play.unseen, play.provider.name())).or_default() += 1;
     }
     figures
+}
+
+/// What became of an attempt that was begun by what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stopped {
+    Because(String),
+    /// What happened says nothing in the end.
+    Nothing,
+    /// On a busy machine it happened after the deletion had left: that says nothing of the operator.
+    TooLate,
 }
 
 struct Play<'a> {
@@ -155,6 +177,7 @@ struct Play<'a> {
     provider: Provider,
     unseen: Unseen,
     when: When,
+    happened: Cell<Option<Timestamp>>,
 }
 
 impl Play<'_> {
@@ -216,16 +239,29 @@ impl Play<'_> {
                 story.release().await;
             }
         }
+        self.happened.set(Some(Timestamp::now()));
     }
 
     /// By what it saw, the operator begins; by what is so, it sends nothing: why, where nothing may be sent.
-    async fn was_stopped(&self) -> Option<String> {
+    async fn was_stopped(&self) -> Stopped {
         let Play { story, provider, unseen, .. } = self;
         if let Unseen::HeldAndReleased = unseen {
             story.until_applied(*provider, self.id()).await;
-            return None;
+            return Stopped::Nothing;
         }
-        let reason = story.not_sent().await;
+        let settled = |spec: &Value| {
+            let attempts = spec["attempts"].as_array();
+            attempts.and_then(|all| all.last()).is_some_and(|attempt| attempt["outcome"].is_string())
+        };
+        let record = story.record_until("the attempt is settled", settled).await;
+        let attempt = record["attempts"].as_array().and_then(|all| all.last()).unwrap();
+        if attempt["outcome"] == "Accepted" {
+            let read_before = self.happened.get().unwrap() + AGE_OF_A_REREAD;
+            assert!(moment(&attempt["sentAt"]) < read_before, "{unseen:?}, and it was sent: {attempt:#}");
+            return Stopped::TooLate;
+        }
+        assert_eq!(attempt["outcome"], "NotSent", "{unseen:?}: {attempt:#}");
+        let reason = &attempt["reason"];
         let due: &[&str] = match unseen {
             Unseen::Withdrawn | Unseen::WithdrawnAndGivenAgain => &["ApprovalWithdrawn"],
             Unseen::Denied => &["Denied"],
@@ -236,10 +272,10 @@ impl Play<'_> {
             Unseen::HeldAndReleased => &[],
         };
         // Several reads may show it at once; a busy machine may be too late for any of them.
-        let is_due = due.iter().any(|word| reason == *word) || reason == "DeadlinePassed";
+        let is_due = due.iter().any(|word| *reason == **word) || *reason == "DeadlinePassed";
         assert!(is_due, "{unseen:?}: {reason}, not {due:?}");
         assert_eq!(story.deletes(*provider, self.id()).await, 0, "{unseen:?}");
-        reason.as_str().map(str::to_owned)
+        Stopped::Because(reason.as_str().unwrap_or_default().to_owned())
     }
 
     /// The watches caught up: the status says what is so.
