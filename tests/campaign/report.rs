@@ -48,7 +48,7 @@ const PROVIDERS: [&str; 2] = ["juicyway", "revolv3"];
 #[test]
 #[ignore = "a tool: make campaign-report"]
 fn a_report_tells_what_was_run_and_what_was_not() {
-    let tree = Tree::now(&root()).unwrap();
+    let trees = trees(|part| Tree::of(&root(), part).unwrap());
     let mut runs = Vec::new();
     for entry in fs::read_dir(directory()).unwrap().map(Result::unwrap) {
         if entry.path().extension().is_some_and(|extension| extension == "jsonl") {
@@ -56,7 +56,7 @@ fn a_report_tells_what_was_run_and_what_was_not() {
             runs.extend(text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()));
         }
     }
-    let report = report(&tree, &runs);
+    let report = report(&trees, &runs);
     fs::write(directory().join("report.json"), format!("{report:#}\n")).unwrap();
     let table = table(&report);
     fs::write(directory().join("report.md"), &table).unwrap();
@@ -71,8 +71,19 @@ fn every_part_that_is_run_by_make_is_in_the_report() {
     assert_eq!(run, ROWS.iter().map(|(part, ..)| *part).collect());
 }
 
-fn report(tree: &Tree, runs: &[Value]) -> Value {
-    let of_it: Vec<&Value> = runs.iter().filter(|run| run["tree"] == *tree.id).collect();
+/// What each part would be run on now.
+fn trees(of: impl Fn(&str) -> Tree) -> BTreeMap<&'static str, Tree> {
+    ROWS.iter().map(|(part, ..)| (*part, of(part))).collect()
+}
+
+fn report(trees: &BTreeMap<&str, Tree>, runs: &[Value]) -> Value {
+    let is_of_now = |run: &&Value| {
+        run["part"].as_str().is_some_and(|part| trees.get(part).is_some_and(|tree| run["tree"] == *tree.id))
+    };
+    let of_it: Vec<&Value> = runs.iter().filter(is_of_now).collect();
+    let commit = trees.values().next().map(|tree| tree.commit.clone());
+    let is_clean = trees.values().all(|tree| tree.clean);
+    let ids: BTreeMap<&str, &str> = trees.iter().map(|(part, tree)| (*part, tree.id.as_str())).collect();
     let parts: BTreeSet<&str> = ROWS.iter().map(|(part, ..)| *part).collect();
     let totals: BTreeMap<&str, Value> = parts.into_iter().map(|part| (part, total(part, &of_it))).collect();
     let rows: Vec<Value> = ROWS
@@ -85,7 +96,7 @@ fn report(tree: &Tree, runs: &[Value]) -> Value {
     let commits: BTreeSet<&str> = of_it.iter().filter_map(|run| run["commit"].as_str()).collect();
     let changed = of_it.iter().filter(|run| run["clean"] != true).count();
     json!({
-        "tree": tree.id, "commit": tree.commit, "clean": tree.clean, "version": env!("CARGO_PKG_VERSION"),
+        "trees": ids, "commit": commit, "clean": is_clean, "version": env!("CARGO_PKG_VERSION"),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "commitsOfRuns": commits, "runsOnUncommittedChanges": changed, "rows": rows, "parts": totals,
     })
@@ -150,12 +161,11 @@ fn counts(count: &Count, total: &Value) -> u64 {
 
 fn table(report: &Value) -> String {
     let word = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
-    let changes = |is_clean: bool| if is_clean { "" } else { ", with uncommitted changes" };
+    let changes = |is_clean: bool| if is_clean { "" } else { " (with uncommitted changes)" };
     let commits: Vec<&str> =
         report["commitsOfRuns"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut text = format!(
-        "Campaigns on tree {} (commit {}{}), version {}, {} cores.\n\nThe runs were at {}; {} of them on uncommitted changes.\n\n",
-        word("tree"),
+        "Campaigns at commit {}{}, version {}, {} cores; runs of a part count where its files are the same.\n\nThe runs were at {}; {} of them on uncommitted changes.\n\n",
         word("commit"),
         changes(report["clean"] == true),
         word("version"),
@@ -249,16 +259,13 @@ fn only_runs_on_the_tree_as_it_is_count_and_the_report_says_which_commits_they_w
         report(&tree(), &[elsewhere, changed, run("stale", json!(2), json!({"figures": {"plan c": 1}}))]);
     assert_eq!(counts(&Different("plan "), &report["parts"]["stale"]), 2);
     let table = table(&report);
-    assert!(
-        table.starts_with("Campaigns on tree abc (commit def, with uncommitted changes), version "),
-        "{table}"
-    );
+    assert!(table.starts_with("Campaigns at commit def (with uncommitted changes), version "), "{table}");
     assert!(table.contains("The runs were at def, fed; 1 of them on uncommitted changes."), "{table}");
 }
 
 #[cfg(test)]
-fn tree() -> Tree {
-    Tree { id: "abc".to_owned(), commit: "def".to_owned(), clean: false }
+fn tree() -> BTreeMap<&'static str, Tree> {
+    trees(|_| Tree { id: "abc".to_owned(), commit: "def".to_owned(), clean: false })
 }
 
 /// Runs of the tests begin together and take a minute.

@@ -52,7 +52,7 @@ impl Campaign {
             return Campaign { part, seeds: (0..slice).collect(), until, record: None };
         };
         let path = directory().join(format!("{part}.jsonl"));
-        let tree = Tree::now(&root()).unwrap();
+        let tree = Tree::of(&root(), part).unwrap();
         let done = done(&fs::read_to_string(&path).unwrap_or_default(), &tree.id);
         let file = Mutex::new(OpenOptions::new().create(true).append(true).open(path).unwrap());
         let seeds: Vec<u64> = (0..runs).filter(|seed| !done.contains(seed)).collect();
@@ -142,7 +142,7 @@ impl Campaign {
             Err(panic) => line["failed"] = json!(words(panic.as_ref())),
         }
         // Of what else it would be a run, nobody can say.
-        let is_the_same = Tree::now(&root()).unwrap().id == tree.id;
+        let is_the_same = Tree::of(&root(), self.part).unwrap().id == tree.id;
         if is_the_same || ended.is_err() {
             writeln!(file.lock().unwrap(), "{line}").unwrap();
         } else {

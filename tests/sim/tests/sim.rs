@@ -95,7 +95,7 @@ fn no_history_breaks_a_promise() {
     let (at, begun) = (SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(), Instant::now());
     let first = number("SIM_FIRST").unwrap_or(0);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let record = number("SIM_SEEDS").map(|_| Tree::now(&root).expect("Git says what is run"));
+    let record = number("SIM_SEEDS").map(|_| Tree::of(&root, "sim").expect("Git says what is run"));
     let sum = visit(first, number("SIM_SEEDS"));
     let failed = wrong(&sum);
     if let Some(tree) = record {
