@@ -50,8 +50,7 @@ pub struct OffboardingApprovalSpec {
     /// Who says it: must be the user name that creates this object.
     #[schemars(length(min = 1, max = 256))]
     pub approver: String,
-    /// `Delete` agrees to the deletion; `Waive:<target>/<check>` agrees that one blocking check is passed over;
-    /// `Waive:<target>/credential` vouches that another credential than the one that sent the deletion belongs to the same account.
+    /// `Delete` agrees to the deletion; `Waive:<target>/<check>` agrees that one blocking check is passed over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 140)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -72,10 +71,6 @@ pub struct OffboardingApprovalSpec {
 /// What a grant looks like; the schema and the operator agree on it.
 pub const GRANT_PATTERN: &str =
     "^(Delete|Waive:[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?)$";
-
-/// What is waived by whoever vouches that the credential in use now belongs to the account that the deletion was sent to. No
-/// check of a profile has this name.
-pub const UNPROVED_CREDENTIAL: &str = "credential";
 
 words! {
     /// What a person says to a plan.

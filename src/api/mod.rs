@@ -17,7 +17,6 @@ mod words;
 
 pub use approval::{
     ApprovalDecision, ApprovedPlan, GRANT_PATTERN, OffboardingApproval, OffboardingApprovalSpec,
-    UNPROVED_CREDENTIAL,
 };
 pub use cluster_provider::{ClusterOffboardingProvider, ClusterOffboardingProviderSpec};
 pub use conditions::{

@@ -6,7 +6,7 @@ use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{UNPROVED_CREDENTIAL, rules};
+use super::rules;
 
 /// A text of a header's value: visible ASCII, with placeholders.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
@@ -321,8 +321,6 @@ fn default_absent() -> String {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = is_a_read())]
 #[x_kube(validation = rules::dns_label("name"))]
-#[x_kube(validation = rules::must("name", &format!("self.name != '{UNPROVED_CREDENTIAL}'"),
-    "must be another word: `Waive:<target>/credential` vouches for a credential"))]
 pub struct Check {
     /// A DNS label, unique in the profile, for example `subscriptions`.
     #[schemars(length(max = 63))]

@@ -258,7 +258,7 @@ pub struct UsedApproval {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedWaiver {
-    /// The check's name in the profile; `credential` where somebody vouched for another credential than the one that sent.
+    /// The check's name in the profile.
     #[schemars(length(max = 63))]
     pub check: String,
     /// Who agreed.

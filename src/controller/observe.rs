@@ -67,7 +67,7 @@ pub async fn observe(ctx: &Context, cases: &mut Cases, kept: Vec<Kept>) -> Vec<(
 fn learn(ctx: &Context, case: &mut Case, facts: &Facts, seen: &Observation) {
     let ProviderSeen::Found(provider) = &seen.provider else { return };
     let Ok(mode) = mode_to_look_in(&case.plan, facts, provider) else { return };
-    case.memory.learn(&case.plan, facts, seen, mode, provider.verify_interval, ctx.now());
+    case.memory.learn(facts, seen, mode, provider.verify_interval, ctx.now());
     if let Some(name) = case.record_name.as_ref().filter(|_| *facts != Facts::Theirs) {
         ctx.records.keep(name, &case.memory, &case.origin.uid);
     }

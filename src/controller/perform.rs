@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::OffboardingRecordSpec,
-    domain::{Effect, Ending, Facts, Failure, Moment, Next, Observation, ProviderSeen, Waiting, vouched_by},
+    domain::{Effect, Ending, Facts, Failure, Next, Observation, ProviderSeen, Waiting},
     evidence::record,
     failpoint,
 };
@@ -37,7 +37,7 @@ pub async fn perform(
     match effect {
         Effect::Delete(order) => delete::delete(ctx, case, order, &seen.checks).await,
         Effect::SaveOutcome => save_outcome(ctx, case).await,
-        Effect::Close(ending) => close(ctx, case, seen, *ending).await,
+        Effect::Close(ending) => close(ctx, case, *ending).await,
     }
 }
 
@@ -60,12 +60,7 @@ async fn save_outcome(ctx: &Shared, case: &mut Case) -> Result<Performed, Error>
 }
 
 /// Closes the record, with the outcome that was not written down yet; makes one where a customer was never there.
-async fn close(
-    ctx: &Shared,
-    case: &mut Case,
-    seen: &Observation,
-    ending: Ending,
-) -> Result<Performed, Error> {
+async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performed, Error> {
     let Some(keys) = case.keys.clone() else { return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))) };
     let retains = match &case.provider {
         ProviderSeen::Found(provider) => provider.declared.retains.clone(),
@@ -92,7 +87,6 @@ async fn close(
         }
         Stored::NotRead | Stored::Unread => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
     };
-    let begun = with_who_vouched(begun, case, seen, ctx.now());
     failpoint!("close.put.before");
     let closed = write(ctx, case, record::closed(&begun, ending, &retains, (ctx.clock)())).await?;
     failpoint!("close.put.after");
@@ -100,22 +94,6 @@ async fn close(
         case.outcome_stands();
     }
     Ok(Performed::Done)
-}
-
-/// Where another credential than the one that sent saw the end, the evidence names who vouched for it.
-fn with_who_vouched(
-    mut begun: OffboardingRecordSpec,
-    case: &Case,
-    seen: &Observation,
-    now: Moment,
-) -> OffboardingRecordSpec {
-    let Facts::Mine(record) = case.facts() else { return begun };
-    let sent = record.last().filter(|last| last.may_matter());
-    let waiver = sent.and_then(|last| vouched_by(&case.plan, last, seen, now));
-    if let (Some(last), Some(waiver)) = (begun.attempts.last_mut(), waiver) {
-        last.waivers.push(waiver);
-    }
-    begun
 }
 
 /// Stores a record over exactly the one that was read. Where somebody else wrote, or nobody knows, it is read again; that is

@@ -16,7 +16,7 @@ use super::{
     Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Decisions, Earlier, Effect, Ending,
     Facts, Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Targeted, Waiting, Wish,
-    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in, vouched::looks_count,
+    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, WhenPresent};
 
@@ -433,7 +433,7 @@ impl Looked<'_> {
 
     /// Another credential may belong to another account, and an early read may be older than the deletion.
     fn proves_nothing_yet(&self, attempt: &Attempt) -> Option<Next> {
-        if !looks_count(self.plan, attempt, self.seen, self.now) {
+        if self.seen.credential.as_ref() != Some(&attempt.credential) {
             return Some(Next::Wait(Waiting::AnotherCredential));
         }
         self.lag(attempt)

@@ -256,11 +256,11 @@ impl Process {
     pub fn decision(&mut self, seconds: u64, look: Look) -> Decisions {
         let (mode, now) = (self.provider.declared.supports, at(seconds));
         let mut seen = self.seen.clone();
-        self.memory.learn(&self.plan, &self.facts, &seen, mode, self.provider.verify_interval, now);
+        self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, now);
         if without_a_look(&self.plan, &self.facts, &seen, &self.memory, now).is_none() {
             seen.control = (look == Look::Absent).then(|| self.control.clone());
             seen.look = Some(look);
-            self.memory.learn(&self.plan, &self.facts, &seen, mode, self.provider.verify_interval, now);
+            self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, now);
         }
         decide(&self.plan, &self.facts, &seen, &self.memory, now)
     }

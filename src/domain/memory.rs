@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome, Plan, ProviderSeen,
-    vouched::looks_count,
-};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen};
 use crate::api::Mode;
 
 /// Looks that are further apart are no row: who was gone then may have come since. A provider may ask for a pause of an hour.
@@ -56,15 +53,7 @@ pub struct GoneSince {
 impl Memory {
     /// Takes in what the record and one observation say. An unanswered look, one that finds the customer, and a new attempt
     /// end the row of absences; no look at all changes nothing.
-    pub fn learn(
-        &mut self,
-        plan: &Plan,
-        facts: &Facts,
-        seen: &Observation,
-        mode: Mode,
-        interval: Duration,
-        now: Moment,
-    ) {
+    pub fn learn(&mut self, facts: &Facts, seen: &Observation, mode: Mode, interval: Duration, now: Moment) {
         if let Facts::Mine(record) = facts
             && let Some(attempt) = record.last()
             && self.attempt.as_ref().is_none_or(|(id, _)| *id != attempt.id)
@@ -77,7 +66,7 @@ impl Memory {
             self.learn_present(fingerprint, seen.created_long_ago, now);
         }
         let counts = is_gone(mode, look, seen.control.as_ref())
-            && !with_another_credential(plan, facts, seen, now)
+            && !with_another_credential(facts, seen)
             && !self.is_too_early(facts, seen, now);
         self.gone = counts.then(|| self.count_gone(interval, now));
     }
@@ -135,13 +124,14 @@ impl Memory {
     }
 }
 
-/// What was sent with one credential is not verified with another that nobody vouches for. Where nothing was done, there is
-/// nothing to verify.
-fn with_another_credential(plan: &Plan, facts: &Facts, seen: &Observation, now: Moment) -> bool {
+/// What was sent with one credential is not verified with another. Where nothing was done, there is nothing to verify.
+fn with_another_credential(facts: &Facts, seen: &Observation) -> bool {
     let Facts::Mine(record) = facts else { return false };
     record.last().is_some_and(|attempt| match attempt.outcome {
         Some(Outcome::NotSent(_) | Outcome::Rejected(_)) => false,
-        None | Some(Outcome::Unknown(_) | Outcome::Accepted) => !looks_count(plan, attempt, seen, now),
+        None | Some(Outcome::Unknown(_) | Outcome::Accepted) => {
+            seen.credential.as_ref() != Some(&attempt.credential)
+        }
     })
 }
 

@@ -30,7 +30,6 @@ mod several;
 mod told;
 mod turn;
 mod unanswered;
-mod vouched;
 mod whole;
 
 pub use budget::{BudgetLimits, BudgetSeen, BudgetUse};
@@ -58,5 +57,4 @@ pub use report::{Story, TargetStory, refused, report};
 pub use seen::{CheckSeen, CheckVerdict, Control, Fingerprint, Look, LookWord, Outcome, OutcomeWord, Sent};
 pub use sentence::{About, answer, moment, sentence};
 pub use told::Told;
-pub use vouched::vouched_by;
 pub use whole::{Decisions, Targeted, Whole, decide_all, waits_for_budget, wants_looks};

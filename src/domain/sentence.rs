@@ -135,7 +135,7 @@ fn wait(waiting: &Waiting, about: About) -> String {
             "provider '{provider}' to name the base URL and environment again that the {act} was sent to; nothing is verified elsewhere"
         ),
         Waiting::AnotherCredential => format!(
-            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account. Put it back; or whoever may waive, and knows that this one is of the same account, creates an OffboardingApproval that grants Waive:<target>/credential"
+            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account"
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }

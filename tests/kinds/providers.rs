@@ -239,7 +239,6 @@ async fn a_profile_that_cannot_be_right_is_refused() -> Result<(), Failure> {
         ("an id pattern without an end", "customerId", "{pattern: '^[0-9]+'}", "spec.customProfile.customerId.pattern: Invalid value: must be anchored: start with `^` and end with `$`"),
         ("no id in between", "customerId", "{integer: {min: 2, max: 1}}", "spec.customProfile.customerId.integer: Invalid value: `min` must not be greater than `max`"),
         ("two ways to page", "preflight.0.paginate", "{link: {}, nextUrl: {next: 'x'}}", "spec.customProfile.preflight[0].paginate: Invalid value: exactly one of `cursor`, `page`, `link` and `nextUrl` must be set"),
-        ("a check that is called like what vouches for a credential", "preflight.0.name", "credential", "spec.customProfile.preflight[0].name: Invalid value: must be another word: `Waive:<target>/credential` vouches for a credential"),
         ("two bodies", "delete.0.request.body", "{json: {}, form: {}}", "spec.customProfile.delete[0].request.body: Invalid value: exactly one of `json` and `form` must be set"),
         ("a check twice", "preflight", "[{name: a, request: {path: /a}, blockWhen: 'true'}, {name: a, request: {path: /b}, blockWhen: 'true'}]", "spec.customProfile.preflight[1]: Duplicate value: {\"name\":\"a\"}"),
         ("a captured value that cannot be named", "presence.capture", "{'e-mail address': 'x'}", "spec.customProfile.presence.capture: Invalid value: names must start with a letter and contain only letters, digits, `_` and `-`"),

@@ -68,14 +68,7 @@ impl Request {
         for target in &mut self.targets {
             target.seen.whole = whole.clone();
             let mode = target.provider.declared.supports;
-            target.memory.learn(
-                &target.plan,
-                &target.facts,
-                &target.seen,
-                mode,
-                target.provider.verify_interval,
-                now,
-            );
+            target.memory.learn(&target.facts, &target.seen, mode, target.provider.verify_interval, now);
         }
         let bare: Vec<Observation> = self.targets.iter().map(|target| target.seen.clone()).collect();
         let wanted = wants_looks(&targeted(&self.targets, &bare), now);
@@ -86,14 +79,7 @@ impl Request {
                 seen[index].control = (*look == Look::Absent).then_some(crate::domain::Control::Good);
                 seen[index].look = Some(look.clone());
                 let mode = target.provider.declared.supports;
-                target.memory.learn(
-                    &target.plan,
-                    &target.facts,
-                    &seen[index],
-                    mode,
-                    target.provider.verify_interval,
-                    now,
-                );
+                target.memory.learn(&target.facts, &seen[index], mode, target.provider.verify_interval, now);
             }
         }
         decide_all(&targeted(&self.targets, &seen), now)

@@ -137,12 +137,12 @@ impl Brain {
         let mut seen = observation(question.place, provider.clone());
         let mut memory = remember(question.mem, now);
         let mode = mode_to_look_in(&plan, &facts, &provider).unwrap_or(Brain::mode(self.kind));
-        memory.learn(&plan, &facts, &seen, mode, INTERVAL, now);
+        memory.learn(&facts, &seen, mode, INTERVAL, now);
         let by_itself = without_a_look(&plan, &facts, &seen, &memory, now);
         let wants_a_look = by_itself.is_none();
         if wants_a_look && question.seen != Seen::Nothing {
             self.look(&question, &mut seen);
-            memory.learn(&plan, &facts, &seen, mode, INTERVAL, now);
+            memory.learn(&facts, &seen, mode, INTERVAL, now);
         }
         let decision = decide(&plan, &facts, &seen, &memory, now);
         let reply = Reply {

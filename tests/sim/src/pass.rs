@@ -234,7 +234,7 @@ fn learn(handle: &Handle, case: &mut Case, facts: &Facts, seen: &Observation) {
     let ProviderSeen::Found(provider) = &seen.provider else { return };
     let Ok(mode) = mode_to_look_in(&case.plan, facts, provider) else { return };
     let now = handle.world().moment(handle.operator);
-    case.memory.learn(&case.plan, facts, seen, mode, provider.verify_interval, now);
+    case.memory.learn(facts, seen, mode, provider.verify_interval, now);
     if let Some(name) = &case.record_name {
         handle.me(|me| me.memories.insert(name.clone(), case.memory.clone()));
     }

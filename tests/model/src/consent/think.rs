@@ -38,7 +38,7 @@ impl Decoded {
     fn learn(&mut self, now: Moment) {
         let ProviderSeen::Found(provider) = &self.seen.provider else { return };
         if let Ok(mode) = mode_to_look_in(&self.plan, &self.facts, provider) {
-            self.memory.learn(&self.plan, &self.facts, &self.seen, mode, provider.verify_interval, now);
+            self.memory.learn(&self.facts, &self.seen, mode, provider.verify_interval, now);
         }
     }
 
