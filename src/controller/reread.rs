@@ -49,12 +49,10 @@ impl Errand {
     ) -> Result<Permitted, Failure> {
         let provider = self.connection.reserved(reservation.clone());
         failpoint!("relook.before");
-        // Counted beside the look, and not with the reads that must be young: whoever wrote an intent later counts this one. A day
-        // may have more records than are read in the time that those have.
-        let (sighting, budget) = futures::join!(
-            provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()),
-            self.budget_now(),
-        );
+        // Not with the reads that must be young: whoever wrote an intent later counts this one, and a day may have more records than
+        // are read in the time that those have. Before the look, which must not grow old over it.
+        let budget = self.budget_now().await;
+        let sighting = provider.look(&self.in_use.credentials, &self.customer, (self.ctx.clock)()).await;
         failpoint!("relook.after");
         let look = look_of(&self.keys, &sighting);
         let read_at = Instant::now();
