@@ -1,7 +1,7 @@
 //! How many passes the requests of one provider object take at once: one that is slow must not keep everybody else's from theirs.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,6 +26,16 @@ pub struct Lanes(Mutex<HashMap<ProviderKey, Lane>>);
 struct Lane {
     taken: usize,
     waiting: HashSet<ObjectRef<CustomerOffboarding>>,
+    /// In which order they came. Whoever waits no more is left out when it is their turn.
+    order: VecDeque<ObjectRef<CustomerOffboarding>>,
+}
+
+impl Lane {
+    /// Whoever has waited longest.
+    fn next(&mut self) -> Option<ObjectRef<CustomerOffboarding>> {
+        let waiting = &mut self.waiting;
+        std::iter::from_fn(|| self.order.pop_front()).find(|request| waiting.remove(request))
+    }
 }
 
 impl Lanes {
@@ -34,7 +44,10 @@ impl Lanes {
         let mut lanes = self.lanes();
         let full = at.iter().find(|key| lanes.get(key).is_some_and(|lane| lane.taken >= AT_ONCE));
         if let Some(full) = full {
-            lanes.entry(full.clone()).or_default().waiting.insert(request.clone());
+            let lane = lanes.entry(full.clone()).or_default();
+            if lane.waiting.insert(request.clone()) {
+                lane.order.push_back(request.clone());
+            }
             return false;
         }
         for key in at {
@@ -52,11 +65,8 @@ impl Lanes {
         for key in at {
             let Some(lane) = lanes.get_mut(key) else { continue };
             lane.taken = lane.taken.saturating_sub(1);
-            let next: Vec<_> = lane.waiting.iter().take(AT_ONCE - lane.taken).cloned().collect();
-            for request in next {
-                lane.waiting.remove(&request);
-                called.push(request);
-            }
+            let free = AT_ONCE - lane.taken;
+            called.extend(std::iter::from_fn(|| lane.next()).take(free));
             if lane.taken == 0 && lane.waiting.is_empty() {
                 lanes.remove(key);
             }
@@ -124,8 +134,11 @@ mod tests {
         assert_eq!(first.len(), 1);
         assert!(lanes.enter(&at(&["slow"]), &first[0]));
         let second = lanes.leave(&at(&["slow"]));
-        let called: HashSet<_> = first.iter().chain(&second).cloned().collect();
-        assert_eq!(called, HashSet::from([request("late"), request("both")]), "each is called once");
+        assert_eq!(
+            [first, second].concat(),
+            [request("late"), request("both")],
+            "each once, in the order they came"
+        );
         // Whoever was called and does not come keeps nobody.
         assert!(lanes.enter(&at(&["slow"]), &request("next")));
     }

@@ -31,8 +31,7 @@ pub struct Records {
 struct Known {
     /// The record of a request's target, by the request's uid and the target's name.
     of_target: HashMap<(String, String), String>,
-    /// What was seen of the customer of a record, and for which request, by its uid.
-    /// By record and request.
+    /// What was seen of the customer of a record, by its name and the uid of the request that saw it.
     memories: HashMap<(String, String), Memory>,
     /// Requests that wait for a record to be closed.
     waiting: HashMap<String, HashSet<ObjectRef<CustomerOffboarding>>>,

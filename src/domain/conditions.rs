@@ -193,7 +193,7 @@ fn unblocked(story: &Story) -> Verdict {
 /// Which checks were passed over by what was sent, and by which approval: told for as long as the request is there. Names of people
 /// belong into the record alone (security.md 7).
 fn passed_over(story: &Story) -> Option<String> {
-    let mut used = story.targets.iter().flat_map(|target| {
+    let used = story.targets.iter().flat_map(|target| {
         let attempts = match target.facts {
             Facts::Mine(record) => record.attempts.as_slice(),
             Facts::None | Facts::Unread | Facts::Unusable(_) | Facts::Theirs | Facts::Earlier(_) => &[],
@@ -206,8 +206,9 @@ fn passed_over(story: &Story) -> Option<String> {
             )
         })
     });
-    let first = used.next()?;
-    Some(together(std::iter::once(first).chain(used)))
+    let mut used = used.peekable();
+    used.peek()?;
+    Some(together(used))
 }
 
 fn blocked_by(next: &Next) -> Option<Reason> {

@@ -85,6 +85,20 @@ fn seen_gone(ending: Ending) -> Option<Verdict> {
     Some(Verdict(Truth::True, reason, words.to_owned()))
 }
 
+/// The claim that holds for all: nobody says of them that they are deleted where one is only deactivated, or nothing was done.
+fn weakest(story: &Story, each: &[(&str, Verdict)]) -> Reason {
+    let is_inactive = |target: &TargetStory| matches!(target.next, Next::Finished(ending) if ending.because == Reason::Inactive);
+    if each.iter().all(|(_, Verdict(_, reason, _))| *reason == Reason::AlreadyAbsent) {
+        Reason::AlreadyAbsent
+    } else if story.targets.iter().any(is_inactive)
+        || each.iter().any(|(_, Verdict(_, reason, _))| *reason == Reason::Deactivated)
+    {
+        Reason::Deactivated
+    } else {
+        Reason::Deleted
+    }
+}
+
 /// What several say together that do not say the same: nothing that is not true of each of them.
 fn of_several(story: &Story, each: &[(&str, Verdict)]) -> (Truth, Reason) {
     let any = |wanted: Reason| each.iter().any(|(_, Verdict(_, reason, _))| *reason == wanted);
@@ -99,8 +113,7 @@ fn of_several(story: &Story, each: &[(&str, Verdict)]) -> (Truth, Reason) {
     } else if any(Reason::OutcomeUnknown) {
         (Truth::Unknown, Reason::OutcomeUnknown)
     } else if all_are {
-        // The weaker claim holds for all.
-        (Truth::True, if any(Reason::Deactivated) { Reason::Deactivated } else { Reason::Deleted })
+        (Truth::True, weakest(story, each))
     } else if each.iter().any(is_true) {
         (Truth::False, Reason::PartiallyDone)
     } else {

@@ -117,8 +117,10 @@ fn wrong(sum: &Sum) -> Option<String> {
     if let Some(seed) = sum.broken {
         return Some(format!("seed {seed} breaks a promise"));
     }
-    let missing: Vec<_> = MUST_HAPPEN.iter().filter(|name| !sum.figures.contains_key(*name)).collect();
-    (sum.histories >= FEWEST && !missing.is_empty()).then(|| format!("never happened: {}", missing.len()))
+    let missing: Vec<&str> =
+        MUST_HAPPEN.iter().copied().filter(|name| !sum.figures.contains_key(name)).collect();
+    (sum.histories >= FEWEST && !missing.is_empty())
+        .then(|| format!("never happened: {}", missing.join(", ")))
 }
 
 /// Beside the runs of the other campaigns: `make campaign-report` counts it. See `tests/campaign/report.rs`.

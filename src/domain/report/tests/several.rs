@@ -226,6 +226,24 @@ fn that_no_deletion_was_sent_is_told_only_where_none_was_sent_at_any_target() {
 }
 
 #[test]
+fn what_was_done_together_is_no_more_than_what_was_done_at_each() {
+    let found = |name, because| {
+        let next = finished(OffboardingResult::AlreadyAbsent, because);
+        at_target(name, next, Facts::None)
+    };
+    for (targets, expected) in [
+        (vec![found("a", Reason::Inactive).soft(), found("b", Reason::Absent)], "AlreadyAbsent"),
+        (vec![erased("a"), found("b", Reason::Inactive).soft()], "Deactivated"),
+        (vec![erased("a"), deactivated("b")], "Deactivated"),
+        (vec![erased("a"), found("b", Reason::Absent)], "Deleted"),
+    ] {
+        let status = told_of(&targets);
+        let (truth, reason, words) = condition(&status, "Deleted");
+        assert_eq!((truth, reason), (Truth::True, expected), "{words}");
+    }
+}
+
+#[test]
 fn a_condition_that_says_that_nothing_is_the_matter_holds_for_every_target() {
     let targets = [
         at_target("a", stop(blocker(Reason::BlockersFound)), after(Some(not_sent()))),
