@@ -2,13 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
-use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    task::spawn_blocking,
+};
 
 use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
 use crate::{
@@ -62,11 +65,17 @@ pub struct Connections {
     egress: Egress,
     timing: Timing,
     cached: Mutex<HashMap<String, Cached>>,
-    /// One profile is loaded at a time: all requests of a provider object ask at once when it changes.
-    loading: AsyncMutex<()>,
+    /// Each provider object is loaded by one at a time: all its requests ask at once when it changes. What nobody loads is not kept.
+    loading: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
+    /// A permit for each custom profile that is loaded now.
+    custom: Arc<Semaphore>,
     /// Generation and readiness of each provider object, as the requests were last told.
     told: Mutex<HashMap<String, (i64, bool)>>,
 }
+
+/// How many custom profiles are loaded at once. Each keeps a processor busy: all of them together, when the process begins, would
+/// leave too little to whoever renews the lease.
+const CUSTOM_AT_ONCE: usize = 4;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,8 +91,9 @@ impl Connections {
     /// No connection yet; `egress` is what the installation allows.
     #[must_use]
     pub fn new(api: ApiServer, operator_namespace: String, egress: Egress, timing: Timing) -> Self {
-        let (cached, loading, told) = (Mutex::default(), AsyncMutex::default(), Mutex::default());
-        Self { api, operator_namespace, egress, timing, cached, loading, told }
+        let (cached, loading, told) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let custom = Arc::new(Semaphore::new(CUSTOM_AT_ONCE));
+        Self { api, operator_namespace, egress, timing, cached, loading, custom, told }
     }
 
     /// The connection of a provider object as it is written in this generation.
@@ -98,23 +108,32 @@ impl Connections {
         if let Some(known) = self.known(&uid, &version) {
             return known;
         }
-        let _loading = self.loading.lock().await;
+        // Of two that build at once, each would have a limiter and a circuit of its own.
+        let loading = self.loading(&uid);
+        let _loading = loading.lock().await;
         if let Some(known) = self.known(&uid, &version) {
             return known;
         }
-        let profile = profile_of(object).await;
-        // Under one lock: of two that build at once, each would have a limiter and a circuit of its own.
-        let mut cached = lock(&self.cached);
+        let profile = profile_of(object, &self.custom).await;
         // The limiter outlives a generation: a pause that the provider asked for is not forgotten because a field changed.
-        let limiter = cached.get(&uid).map(|known| known.limiter.clone());
+        let limiter = lock(&self.cached).get(&uid).map(|known| known.limiter.clone());
         let limiter =
             limiter.inspect(|limiter| limiter.reset()).unwrap_or_else(|| Limiter::new(Limits::default()));
         let identity = identity.as_ref().map(|(identity, _)| identity);
         let built = profile
             .and_then(|profile| self.build(object, profile, version.clone(), identity, limiter.clone()));
         let connection = built.map(Arc::new);
-        cached.insert(uid, Cached { version, limiter, connection: connection.clone() });
+        lock(&self.cached).insert(uid, Cached { version, limiter, connection: connection.clone() });
         connection
+    }
+
+    /// Held by whoever loads a provider object.
+    fn loading(&self, uid: &str) -> Arc<AsyncMutex<()>> {
+        let mut loading = lock(&self.loading);
+        loading.retain(|_, held| held.strong_count() > 0);
+        let held = loading.get(uid).and_then(Weak::upgrade).unwrap_or_default();
+        loading.insert(uid.to_owned(), Arc::downgrade(&held));
+        held
     }
 
     fn known(&self, uid: &str, version: &str) -> Option<Result<Arc<Connection>, Unusable>> {
@@ -260,9 +279,21 @@ impl Read for Reserved {
 }
 
 /// Off the async threads: the expressions of a large profile are compiled and tried for longer than a turn may take.
-async fn profile_of(object: &ProviderObject) -> Result<Arc<LoadedProfile>, Unusable> {
+async fn profile_of(
+    object: &ProviderObject,
+    custom: &Arc<Semaphore>,
+) -> Result<Arc<LoadedProfile>, Unusable> {
     let object = object.clone();
-    let loaded = spawn_blocking(move || load_profile(&object)).await;
+    // A built-in one is shared, and loaded already. The permit goes with the work, which goes on also where the pass is dropped.
+    let permit = match object.spec().custom_profile {
+        Some(_) => custom.clone().acquire_owned().await.ok(),
+        None => None,
+    };
+    let loaded = spawn_blocking(move || {
+        let _permit = permit;
+        load_profile(&object)
+    })
+    .await;
     loaded.unwrap_or_else(|_| {
         let message = "the profile could not be loaded".to_owned();
         Err(Unusable { reason: ProviderReason::InvalidProfile, message })

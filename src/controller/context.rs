@@ -64,7 +64,8 @@ pub struct Context {
     pub consents: Consents,
     pub holds: Holds,
     pub budgets: Budgets,
-    pub lanes: Lanes,
+    pub lanes: Lanes<CustomerOffboarding>,
+    pub record_lanes: Lanes<OffboardingRecord>,
     /// The admission policies as they were last read.
     pub policies: RwLock<PolicyState>,
     /// Told where they are others than before.

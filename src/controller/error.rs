@@ -136,7 +136,7 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
             Waiting::SecondLook { at } => by_uptime(*at, now),
             Waiting::Confirming { .. } => intervals.verify,
             Waiting::StillThere { until } => intervals.verify.min(by_uptime(*until, now)),
-            Waiting::Provider(failure) | Waiting::Control(failure) => match failure.class {
+            Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Check { failure, .. } => match failure.class {
                 Class::RateLimited => failure.retry_after.unwrap_or(backoff),
                 Class::Auth => SLOWLY,
                 _ => backoff,

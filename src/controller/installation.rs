@@ -33,14 +33,24 @@ const A_PAGE: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub struct Installation {
     keys: RwLock<Option<Arc<Keys>>>,
-    /// Names the key that this process began with.
+    /// Names the key that this process began with: one under which no record of another was found.
     first: OnceLock<String>,
-    /// A record that was made with another one, as long as it is not known to be gone.
-    foreign: Mutex<Option<String>>,
+    /// Names the key of the Secret, from before records of others are searched for.
+    ours: Mutex<Option<String>>,
+    foreign: Mutex<Foreign>,
     /// When all records are searched for such the next time.
     search_at: Mutex<Option<Instant>>,
     /// Set once the API server has answered, whatever it said.
     read: AtomicBool,
+}
+
+/// Records that were made with another key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Foreign {
+    /// One of them, as long as none is known to be gone.
+    name: Option<String>,
+    /// How often the watch showed one: so that a search that was under way does not forget it.
+    shown: u64,
 }
 
 /// What a record says of its key, also where it says nothing else that can be understood.
@@ -69,14 +79,14 @@ pub enum KeyProblem {
     /// What the Secret holds is no key.
     #[error("the Secret {SECRET} does not hold a key of 32 bytes under `key`; restore it from its backup")]
     Unusable,
-    /// It is another key than the one that this process began with, or that the records were made with.
+    /// It is another key than the one that this process began with.
     #[error(
         "the Secret {SECRET} holds another key than the records were made with; restore it from its backup"
     )]
     Changed,
     /// There are records of two keys: two sets of locks, and neither knows what was done under the other.
     #[error(
-        "the record {0} was made with another key than the Secret {SECRET} holds; nothing is deleted while there are records of two keys"
+        "the record {0} was made with another key than the Secret {SECRET} holds; nothing is deleted before the Secret is restored from its backup, or that record is gone"
     )]
     TwoKeys(String),
     /// The API server.
@@ -91,7 +101,7 @@ impl Installation {
     /// The keys, where the Secret held them at the last refresh, and no record is known that was made with others.
     pub async fn keys(&self) -> Option<Arc<Keys>> {
         let keys = self.keys.read().await.clone();
-        keys.filter(|_| self.foreign().is_none())
+        keys.filter(|_| self.foreign().name.is_none())
     }
 
     /// Takes in a record that the watch shows. Where it was made with another key, there are no keys from now on: who goes by ours
@@ -101,7 +111,9 @@ impl Installation {
         if !self.is_foreign(&record.spec.key_id, &record.spec.customer_ref) {
             return;
         }
-        if self.foreign().replace(name.clone()).is_none() {
+        let mut foreign = self.foreign();
+        foreign.shown += 1;
+        if foreign.name.replace(name.clone()).is_none() {
             tracing::error!("{}", KeyProblem::TwoKeys(name));
         }
     }
@@ -109,13 +121,13 @@ impl Installation {
     /// Whether a record was made with another key, by what it says twice. One that contradicts itself was forged under a name of
     /// ours, and is its request's business alone.
     fn is_foreign(&self, key_id: &str, customer_ref: &str) -> bool {
-        let is_another = self.first.get().is_some_and(|ours| !key_id.is_empty() && key_id != ours);
+        let is_another = locked(&self.ours).as_ref().is_some_and(|ours| !key_id.is_empty() && key_id != ours);
         let named = customer_ref.strip_prefix("hmac:").and_then(|rest| rest.split_once(':'));
         is_another && named.is_some_and(|(key, _)| key == key_id)
     }
 
-    fn foreign(&self) -> MutexGuard<'_, Option<String>> {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
+    fn foreign(&self) -> MutexGuard<'_, Foreign> {
+        locked(&self.foreign)
     }
 
     /// Whether nobody knows yet if there is a key.
@@ -148,32 +160,27 @@ impl Installation {
         };
         let bytes = secret.data.as_ref().and_then(|data| data.get(ENTRY)).ok_or(KeyProblem::Unusable)?;
         let keys = Keys::new(&bytes.0).map_err(|_| KeyProblem::Unusable)?;
-        match self.first.get() {
-            Some(id) if id != keys.id() => return Err(KeyProblem::Changed),
-            Some(_) => self.find_foreign(api, namespace).await?,
-            None => {
-                let record = any_record(api, namespace).await?;
-                if record.and_then(|record| key_of(&record)).is_some_and(|made_with| made_with != keys.id()) {
-                    return Err(KeyProblem::Changed);
-                }
-                let _ = self.first.set(keys.id().to_owned());
-                self.search_in(A_PAGE);
-            }
+        if self.first.get().is_some_and(|first| first != keys.id()) {
+            return Err(KeyProblem::Changed);
         }
+        *locked(&self.ours) = Some(keys.id().to_owned());
+        self.find_foreign(api, namespace).await?;
+        let _ = self.first.set(keys.id().to_owned());
         Ok(Arc::new(keys))
     }
 
-    /// Records may be brought back from a backup of another installation at any time.
+    /// All records before the first keys are given out, and now and then: some may be brought back from a backup of another
+    /// installation at any time.
     async fn find_foreign(&self, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
         let known = self.foreign().clone();
-        if let Some(name) = &known {
+        if let Some(name) = &known.name {
             let found = api.get::<OffboardingRecord>(namespace, name).await.map_err(KeyProblem::Records)?;
             if found.is_some_and(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref)) {
                 return Err(KeyProblem::TwoKeys(name.clone()));
             }
         }
-        let search_at = *self.search_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() && search_at.is_some_and(|at| Instant::now() < at) {
+        let search_at = *locked(&self.search_at);
+        if known.name.is_none() && search_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
         let (mut pages, mut found) = (0, None);
@@ -185,29 +192,23 @@ impl Installation {
         };
         let searched = api.each_page::<OffboardingRecord, MadeWith>(namespace, "", search).await;
         searched.map_err(KeyProblem::Records)?;
-        self.search_in(A_PAGE * pages);
+        *locked(&self.search_at) = Some(Instant::now() + A_PAGE * pages);
         let mut foreign = self.foreign();
-        // The watch may have shown another one meanwhile.
-        if found.is_some() || *foreign == known {
-            *foreign = found;
+        // The watch may have shown one meanwhile, behind the page that was being read.
+        if found.is_some() || foreign.shown == known.shown {
+            foreign.name = found;
         }
-        foreign.clone().map_or(Ok(()), |name| Err(KeyProblem::TwoKeys(name)))
+        foreign.name.clone().map_or(Ok(()), |name| Err(KeyProblem::TwoKeys(name)))
     }
+}
 
-    fn search_in(&self, pause: Duration) {
-        let at = Instant::now() + pause;
-        *self.search_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One record, if there is any.
 async fn any_record(api: &ApiServer, namespace: &str) -> Result<Option<DynamicObject>, KeyProblem> {
     api.one::<OffboardingRecord>(namespace).await.map_err(KeyProblem::Records)
-}
-
-/// The key that a record was made with, where it says so.
-fn key_of(record: &DynamicObject) -> Option<String> {
-    record.data["spec"]["keyId"].as_str().filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 async fn make(api: &ApiServer, namespace: &str) -> Result<Secret, KeyProblem> {

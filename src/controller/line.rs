@@ -65,7 +65,9 @@ impl Context {
         }
     }
 
-    fn is_watched(&self, object: &CustomerOffboarding) -> bool {
+    /// Whether the watch shows a request: itself, and not another one of its name.
+    #[must_use]
+    pub fn is_watched(&self, object: &CustomerOffboarding) -> bool {
         let found = self.requests.get(&ObjectRef::from_obj(object));
         found.is_some_and(|found| found.metadata.uid == object.metadata.uid)
     }

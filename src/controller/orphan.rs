@@ -12,6 +12,7 @@ use super::{
     cases::Cases,
     context::{Context, Shared},
     error::Error,
+    lanes::{self, Places},
     perform::tell_in_record,
     reconcile::{next_pass, work},
 };
@@ -33,7 +34,11 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
     }
     let named = &object.spec.request;
     ctx.records.remember(&named.uid, &named.target, &object.name_any());
-    if is_watched(&ctx, named) || is_there(&ctx, named).await? {
+    if is_watched(&ctx, named) {
+        return Ok(Action::requeue(WHILE_REQUESTED));
+    }
+    let Some(_places) = Places::take(&ctx, object.as_ref()) else { return Ok(Action::requeue(lanes::AGAIN)) };
+    if is_there(&ctx, named).await? {
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
     let mut cases = Cases::of_record(&ctx, &object).await;
@@ -58,7 +63,8 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
 }
 
 /// Whether the watch shows the request. It may be gone already: then its removal is still to come, and brings us back.
-fn is_watched(ctx: &Context, named: &RecordRequest) -> bool {
+#[must_use]
+pub fn is_watched(ctx: &Context, named: &RecordRequest) -> bool {
     let name = ObjectRef::<CustomerOffboarding>::new(&named.name).within(&named.namespace);
     ctx.requests.get(&name).is_some_and(|request| request.uid().as_deref() == Some(&named.uid))
 }
@@ -69,3 +75,6 @@ async fn is_there(ctx: &Context, named: &RecordRequest) -> Result<bool, Error> {
     let request = request.map_err(Error::ReadRequest)?;
     Ok(request.is_some_and(|request| request.uid().as_deref() == Some(&named.uid) && !request.is_finished()))
 }
+
+#[cfg(test)]
+mod tests;

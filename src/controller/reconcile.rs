@@ -9,7 +9,7 @@ use super::{
     cases::Cases,
     context::Shared,
     error::{Error, Intervals, left, wake},
-    lanes,
+    lanes::{self, Places},
     line::Turn,
     observe::{Kept, observe},
     perform::{Performed, perform},
@@ -18,8 +18,8 @@ use super::{
 use crate::{
     api::CustomerOffboarding,
     domain::{
-        Blocked, Decisions, Effect, Facts, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all,
-        next_change, refused,
+        Blocked, Decisions, Effect, InvalidSpec, Next, Plan, ProviderSeen, Wish, decide_all, next_change,
+        refused,
     },
     failpoint,
 };
@@ -35,12 +35,16 @@ pub async fn reconcile(object: Arc<CustomerOffboarding>, ctx: Shared) -> Result<
     if object.is_finished() {
         return Ok(Action::await_change());
     }
-    let Some(_places) = lanes::Places::take(&ctx, &object) else { return Ok(Action::requeue(lanes::AGAIN)) };
+    let Some(_places) = Places::take(&ctx, object.as_ref()) else { return Ok(Action::requeue(lanes::AGAIN)) };
     failpoint!("reconcile.start");
     let turn = Turn::begin(&ctx, &object);
     let done = pass(&object, &ctx).await;
     if done.is_ok() {
         turn.told();
+    }
+    // Its removal may have come meanwhile: what the pass has seen since then nobody else would forget.
+    if let Some(uid) = object.uid().filter(|_| !ctx.is_watched(&object)) {
+        ctx.records.forget_request(&uid, &ObjectRef::from_obj(object.as_ref()));
     }
     failpoint!("reconcile.done");
     done
@@ -121,8 +125,7 @@ pub fn next_pass(
 ) -> Action {
     if let Next::Finished(_) = &decisions.next {
         for case in &cases.each {
-            // Of a duplicate: what was seen is of use to the request that owns the record.
-            if let Some(name) = case.record_name.as_ref().filter(|_| case.facts() != Facts::Theirs) {
+            if let Some(name) = &case.record_name {
                 ctx.records.forget(&case.origin.uid, &case.plan.target, name);
             }
         }

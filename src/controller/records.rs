@@ -135,22 +135,23 @@ impl Records {
         self.known().memories.insert((name.to_owned(), request_uid.to_owned()), memory.clone());
     }
 
-    /// Forgets what a request that is gone has seen; but of an open record, which is finished without it.
+    /// Forgets what a request that is gone has seen; but of an open record of its own, which is finished without it.
     pub fn forget_request(&self, request_uid: &str, request: &ObjectRef<CustomerOffboarding>) {
         let mut known = self.known();
         known.waiting.retain(|_, waiting| {
             waiting.remove(request);
             !waiting.is_empty()
         });
-        known.memories.retain(|(name, uid), _| uid != request_uid || self.may_be_open(name));
-        known.of_target.retain(|(uid, _), name| uid != request_uid || self.may_be_open(name));
+        known.memories.retain(|(name, uid), _| uid != request_uid || self.is_open_of(name, uid));
+        known.of_target.retain(|(uid, _), name| uid != request_uid || self.is_open_of(name, uid));
     }
 
-    /// Forgets a customer that nothing more is to be done for.
+    /// Forgets a customer that nothing more is to be done for in the name of a request. What another one saw of the customer is of
+    /// use to that one.
     pub fn forget(&self, request_uid: &str, target: &str, name: &str) {
         let mut known = self.known();
         known.of_target.remove(&(request_uid.to_owned(), target.to_owned()));
-        known.memories.retain(|(of, _), _| of != name);
+        known.memories.remove(&(name.to_owned(), request_uid.to_owned()));
     }
 
     /// Notes that a request waits for a record to be closed.
@@ -164,6 +165,12 @@ impl Records {
         self.open.get(&ObjectRef::new(name).within(&self.namespace)).is_some()
     }
 
+    /// Whether a record is open, and a request's own.
+    fn is_open_of(&self, name: &str, request_uid: &str) -> bool {
+        let open = self.open.get(&ObjectRef::new(name).within(&self.namespace));
+        open.is_some_and(|record| record.spec.request.uid == request_uid)
+    }
+
     /// The requests that waited for a record; they are told once.
     #[must_use]
     pub fn waiting_for(&self, name: &str) -> Vec<ObjectRef<CustomerOffboarding>> {
@@ -174,3 +181,6 @@ impl Records {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

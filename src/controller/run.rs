@@ -118,6 +118,7 @@ pub async fn run(
         holds: Holds::default(),
         budgets: Budgets::new(api.clone(), settings.operator_namespace.clone(), settings.destructive_rate),
         lanes: Lanes::default(),
+        record_lanes: Lanes::default(),
         policies: std::sync::RwLock::new(PolicyState::Unanswered),
         policies_changed: tokio::sync::Notify::new(),
         retries: std::sync::Mutex::default(),
@@ -307,9 +308,15 @@ fn notices(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
     move |record| ctx.installation.notice(record)
 }
 
-/// A record that left the watch is closed: whoever waited for it goes on.
+/// A record that left the watch is closed: whoever waited for it goes on. A request that is there still forgets it by itself.
 fn closed_record(ctx: Shared) -> impl Fn(&OffboardingRecord) + Send + 'static {
-    move |record| ctx.wake(ctx.records.waiting_for(&record.name_any()))
+    move |record| {
+        let (request, name) = (&record.spec.request, record.name_any());
+        if !orphan::is_watched(&ctx, request) {
+            ctx.records.forget(&request.uid, &request.target, &name);
+        }
+        ctx.wake(ctx.records.waiting_for(&name));
+    }
 }
 
 /// A provider object that is gone is forgotten, and whoever names it hears of it.

@@ -4,6 +4,7 @@ use std::{
     fmt::Debug,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -17,6 +18,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::api_server::{ApiError, class_of, class_of_status};
 use crate::api::RETRY_ANNOTATION;
@@ -51,12 +53,34 @@ where
     cached(events, writer, removed).predicate_filter(wakes::<K>, PredicateConfig::default())
 }
 
-/// What goes wrong with one watch: told once, and once more when it is in order again. kube says it at a level at which it quotes
-/// answers, which nobody hears.
+/// A trouble that goes on is told again after this long.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// A watch that has not failed for this long was in order meanwhile, also where nothing happened that would have shown it: kube
+/// gives no sign when a watch is open again. Longer than a try (the API server gives up after a minute) and the pause after it
+/// (kube-runtime 5: 60 s).
+const CALM: Duration = Duration::from_secs(150);
+
+/// What goes wrong with one watch: counted each time; told when it begins, now and then while it goes on, and once more when the
+/// watch is in order again. kube says it at a level at which it quotes answers, which nobody hears.
 pub struct Trouble {
     kind: String,
     count: Box<dyn Fn() + Send>,
-    told: Option<ApiError>,
+    told: Option<Told>,
+}
+
+#[derive(Clone, Copy)]
+struct Told {
+    class: ApiError,
+    at: Instant,
+    failed_last: Instant,
+}
+
+impl Told {
+    /// Whether a failure goes without saying.
+    fn covers(&self, class: ApiError, now: Instant) -> bool {
+        self.class == class && now < self.at + AGAIN && now < self.failed_last + CALM
+    }
 }
 
 impl Trouble {
@@ -72,13 +96,15 @@ impl Trouble {
         match event {
             Err(error) => {
                 (self.count)();
-                let class = class(error);
-                if self.told.replace(class) != Some(class) {
+                let (class, now) = (class(error), Instant::now());
+                let told = self.told.filter(|told| told.covers(class, now));
+                if told.is_none() {
                     tracing::warn!(
                         kind,
                         "a watch failed, and is tried again; what changes meanwhile is seen late: {class}"
                     );
                 }
+                self.told = Some(Told { class, at: told.map_or(now, |told| told.at), failed_last: now });
             }
             // Begun is not done: the list may fail.
             Ok(Event::Init) => {}
@@ -261,27 +287,40 @@ mod tests {
         }
     }
 
+    impl Log {
+        fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + 'static {
+            let writer = self.clone();
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).without_time().finish()
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    fn failed(code: u16) -> Result<Event<ConfigMap>, watcher::Error> {
+        let status =
+            kube::core::Status { code, message: "quotes an object".to_owned(), ..Default::default() };
+        Err(watcher::Error::WatchError(Box::new(status)))
+    }
+
+    /// A watch whose troubles are counted.
+    fn counted() -> (Trouble, Arc<Mutex<usize>>) {
+        let count = Arc::new(Mutex::new(0));
+        let counted = count.clone();
+        (Trouble::new("ConfigMap".to_owned(), move || *counted.lock().unwrap() += 1), count)
+    }
+
     #[test]
     fn what_goes_wrong_with_a_watch_is_told_once_and_that_it_is_in_order_again() {
-        let failed = |code| {
-            let status =
-                kube::core::Status { code, message: "quotes an object".to_owned(), ..Default::default() };
-            Err(watcher::Error::WatchError(Box::new(status)))
-        };
         let list = || list(&[object("one", "1")]).into_iter().map(Ok);
         let events = list()
             .chain([failed(500), Ok(Event::Init), failed(500), Ok(Event::Init), failed(403)])
             .chain(list())
             .chain([failed(500)]);
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(move || writer.clone()).without_time().finish();
-        let count = Arc::new(Mutex::new(0));
-        let counted = count.clone();
-        let mut trouble = Trouble::new("ConfigMap".to_owned(), move || *counted.lock().unwrap() += 1);
-        tracing::subscriber::with_default(subscriber, || events.for_each(|event| trouble.note(&event)));
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let (log, (mut trouble, count)) = (Log::default(), counted());
+        tracing::subscriber::with_default(log.subscriber(), || events.for_each(|event| trouble.note(&event)));
+        let log = log.text();
         let told: Vec<&str> =
             log.lines().map(|line| line.rsplit([':', '!']).next().unwrap().trim()).collect();
         assert_eq!(*count.lock().unwrap(), 4);
@@ -289,6 +328,27 @@ mod tests {
         assert!(told[0].contains("no usable answer") && told[1].contains("forbidden"), "{log}");
         assert!(told[2].contains("in order again") && told[3].contains("no usable answer"), "{log}");
         assert!(log.contains("ConfigMap") && !log.contains("quotes"), "{log}");
+    }
+
+    /// A watch of what seldom changes gives no event for hours, whether it is in order or not.
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_watch_that_fails_again_says_so_and_one_that_goes_on_failing_now_and_then() {
+        for (about, failures, pause, told) in [
+            ("as often as kube tries", 4, Duration::from_secs(30), 1),
+            ("in order meanwhile", 2, Duration::from_secs(3600), 2),
+            ("in order meanwhile, not for long", 2, Duration::from_secs(200), 2),
+            ("for ten minutes", 21, Duration::from_secs(30), 3),
+            ("slowly, for ten minutes", 11, Duration::from_secs(60), 3),
+        ] {
+            let (log, (mut trouble, count)) = (Log::default(), counted());
+            let _logs = tracing::subscriber::set_default(log.subscriber());
+            for _ in 0..failures {
+                trouble.note(&failed(500));
+                tokio::time::advance(pause).await;
+            }
+            assert_eq!(*count.lock().unwrap(), failures, "{about}");
+            assert_eq!(log.text().matches("a watch failed").count(), told, "{about}");
+        }
     }
 
     #[tokio::test]

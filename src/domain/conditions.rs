@@ -259,7 +259,7 @@ fn why_missing(why: WhyMissing) -> Reason {
     match why {
         WhyMissing::Awaited => Reason::AwaitingApproval,
         WhyMissing::PlanChanged => Reason::PlanChanged,
-        WhyMissing::Expired => Reason::Expired,
+        WhyMissing::Expired | WhyMissing::CannotHold => Reason::Expired,
         WhyMissing::SameIdentity => Reason::SameIdentity,
         WhyMissing::UnknownRequester => Reason::UnknownRequester,
         WhyMissing::Spent => Reason::Spent,
@@ -375,7 +375,10 @@ fn waiting(story: &Story) -> Verdict {
             Waiting::Budget { .. } => Reason::BudgetQueued,
             Waiting::Others | Waiting::Turn { .. } => Reason::OtherTargets,
             Waiting::Settling { .. } | Waiting::Lag { .. } => Reason::Settling,
-            Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Retry { last: failure, .. }
+            Waiting::Provider(failure)
+            | Waiting::Control(failure)
+            | Waiting::Check { failure, .. }
+            | Waiting::Retry { last: failure, .. }
                 if failure.class == Class::RateLimited =>
             {
                 Reason::RateLimited
@@ -386,6 +389,7 @@ fn waiting(story: &Story) -> Verdict {
             | Waiting::CustomerIdChanged
             | Waiting::Provider(_)
             | Waiting::Control(_)
+            | Waiting::Check { .. }
             | Waiting::Retry { .. }
             | Waiting::AuthRefused { .. }
             | Waiting::AnotherAddress

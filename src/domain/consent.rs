@@ -178,6 +178,8 @@ pub enum WhyMissing {
     /// There is one that has expired, ends before it can have cooled off, or was meant to hold longer than the provider object
     /// allows.
     Expired,
+    /// None can count: one provider object asks for a longer wait than another one lets an approval hold.
+    CannotHold,
     /// There is one by the author.
     SameIdentity,
     /// Nobody knows who asked, so one more is needed than the provider objects say.
@@ -223,7 +225,8 @@ impl Judged<'_> {
         }
     }
 
-    /// Who agreed that a blocking check is passed over, the first of several. The author's word does not count here either.
+    /// Who agreed that a blocking check is passed over, the first of several. The author's word does not count here either: where
+    /// nobody knows who that is, it takes two people.
     #[must_use]
     pub fn waived_by(&self, target: &str, check: &str) -> Option<UsedApproval> {
         let (ApprovalsSeen::Seen(approvals), PolicyState::AsShipped { since }) =
@@ -233,7 +236,10 @@ impl Judged<'_> {
         };
         let grant = Grant::Waive { target: target.to_owned(), check: check.to_owned() };
         let counted = approvals.iter().filter(|approval| self.why_not(approval, &grant, *since).is_none());
-        counted.min_by_key(|approval| (approval.created_at, approval.uid.as_str())).map(used)
+        let people: BTreeSet<_> = counted.clone().map(|approval| approval.approver.as_str()).collect();
+        let first = counted.min_by_key(|approval| (approval.created_at, approval.uid.as_str()));
+        let needed = if self.author_may_be_among_them() { 2 } else { 1 };
+        first.filter(|_| people.len() >= needed).map(used)
     }
 
     /// Whether somebody did.
@@ -245,9 +251,13 @@ impl Judged<'_> {
     /// How many people it takes: one more where nobody knows who asked.
     #[must_use]
     pub fn need(&self) -> u32 {
-        let Demands { required, separation_of_duties, .. } = self.demands;
-        let one_more = required > 0 && separation_of_duties && self.known_author().is_none();
+        let required = self.demands.required;
+        let one_more = required > 0 && self.author_may_be_among_them();
         required.saturating_add(u32::from(one_more))
+    }
+
+    fn author_may_be_among_them(&self) -> bool {
+        self.demands.separation_of_duties && self.known_author().is_none()
     }
 
     fn known_author(&self) -> Option<&str> {
@@ -294,6 +304,9 @@ impl Judged<'_> {
             WhyMissing::PlanChanged,
         ];
         let have = u32::try_from(have).unwrap_or(u32::MAX);
+        if self.demands.cooling_off >= self.demands.max_validity {
+            return Missing { have, need: self.need(), why: WhyMissing::CannotHold };
+        }
         let why = first.into_iter().find(|why| reasons.contains(&(*why as u8))).unwrap_or(
             if have > 0 && have == self.demands.required {
                 WhyMissing::UnknownRequester

@@ -357,6 +357,10 @@ impl Looked<'_> {
             Compared::Gone if elsewhere(attempt, self.provider).is_some() => {
                 self.unplanned(Next::Stop(Blocked::AccountChanged))
             }
+            // Nor because somebody else's account does not.
+            Compared::Gone if self.has_another_credential(attempt) => {
+                self.unplanned(Next::Wait(Waiting::AnotherCredential))
+            }
             Compared::Same if record.may_have_left() >= MOST_ATTEMPTS => {
                 self.unplanned(Next::Do(Effect::Close(Ending::failed(Reason::AttemptsExhausted))))
             }
@@ -433,10 +437,14 @@ impl Looked<'_> {
 
     /// Another credential may belong to another account, and an early read may be older than the deletion.
     fn proves_nothing_yet(&self, attempt: &Attempt) -> Option<Next> {
-        if self.seen.credential.as_ref() != Some(&attempt.credential) {
+        if self.has_another_credential(attempt) {
             return Some(Next::Wait(Waiting::AnotherCredential));
         }
         self.lag(attempt)
+    }
+
+    fn has_another_credential(&self, attempt: &Attempt) -> bool {
+        self.seen.credential.as_ref() != Some(&attempt.credential)
     }
 
     /// The lag rule: a read that is older than the customer itself looks like a deletion.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, ProviderSeen};
 use crate::api::Mode;
 
 /// Looks that are further apart are no row: who was gone then may have come since. A provider may ask for a pause of an hour.
@@ -124,15 +124,10 @@ impl Memory {
     }
 }
 
-/// What was sent with one credential is not verified with another. Where nothing was done, there is nothing to verify.
+/// Who was found with one credential is not gone because another one, perhaps of another account, does not find them.
 fn with_another_credential(facts: &Facts, seen: &Observation) -> bool {
     let Facts::Mine(record) = facts else { return false };
-    record.last().is_some_and(|attempt| match attempt.outcome {
-        Some(Outcome::NotSent(_) | Outcome::Rejected(_)) => false,
-        None | Some(Outcome::Unknown(_) | Outcome::Accepted) => {
-            seen.credential.as_ref() != Some(&attempt.credential)
-        }
-    })
+    record.last().is_some_and(|attempt| seen.credential.as_ref() != Some(&attempt.credential))
 }
 
 /// Whether a look counts as "gone" for a mode: the provider's own verdict, and for an absence a good control request.

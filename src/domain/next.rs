@@ -99,6 +99,8 @@ pub enum Waiting {
     Provider(Failure),
     /// The customer seems gone, but the control request is not answered as it should be.
     Control(Failure),
+    /// A check that only warns has no answer, and people agreed to a plan in which it had one.
+    Check { check: String, failure: Failure },
     /// A hold is about it.
     Held { name: String, kind: HoldType, until: Option<Timestamp> },
     /// Nobody can read the holds: deletions are frozen.
@@ -129,7 +131,7 @@ pub enum Waiting {
     StillThere { until: Timestamp },
     /// The deletion was sent to another base URL or environment than the provider object names now.
     AnotherAddress,
-    /// The deletion was sent with another credential than the one in use now.
+    /// The deletion was begun with another credential than the one in use now, and the customer is not as it was then.
     AnotherCredential,
     /// The customer was not there at the first look; a second one follows then.
     SecondLook { at: Timestamp },
@@ -212,7 +214,7 @@ impl Waiting {
     #[must_use]
     pub fn is_without_an_answer(&self) -> bool {
         match self {
-            Waiting::ApiServer | Waiting::Provider(_) | Waiting::Control(_) => true,
+            Waiting::ApiServer | Waiting::Provider(_) | Waiting::Control(_) | Waiting::Check { .. } => true,
             Waiting::Suspended
             | Waiting::ProviderSuspended
             | Waiting::ProviderUnusable(_)

@@ -321,7 +321,10 @@ fn target_state(story: &TargetStory) -> TargetState {
 fn last_error<'a>(story: &TargetStory<'a>) -> Option<&'a Failure> {
     match story.next {
         Next::Wait(
-            Waiting::Provider(failure) | Waiting::Control(failure) | Waiting::Retry { last: failure, .. },
+            Waiting::Provider(failure)
+            | Waiting::Control(failure)
+            | Waiting::Check { failure, .. }
+            | Waiting::Retry { last: failure, .. },
         )
         | Next::Stop(Blocked::Refused { failure, .. } | Blocked::AnswerInvalid(failure)) => Some(failure),
         Next::Do(_) | Next::Wait(_) | Next::Stop(_) | Next::Finished(_) => {

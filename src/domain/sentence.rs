@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, Missing, ModeProblem, Next, Waiting,
-    WhyMissing,
+    WhyMissing, several::named,
 };
 use crate::api::{Mode, OffboardingResult, ProviderKind, ProviderReason, Reason};
 
@@ -68,6 +68,11 @@ fn wait(waiting: &Waiting, about: About) -> String {
                 .to_owned()
         }
         Waiting::Provider(failure) => format!("provider '{provider}': {}", answer(failure)),
+        Waiting::Check { check, failure } => format!(
+            "an answer to the check '{check}' of provider '{provider}', which it had in the plan that people know ({}); \
+             where it will have none, the provider object can ignore it, and the plan is another one",
+            answer(failure)
+        ),
         Waiting::Control(failure) => format!(
             "proof of absence at provider '{provider}': the customer was not found, but the control request failed ({}); \
              check base URL, path prefix and credential",
@@ -135,7 +140,7 @@ fn wait(waiting: &Waiting, about: About) -> String {
             "provider '{provider}' to name the base URL and environment again that the {act} was sent to; nothing is verified elsewhere"
         ),
         Waiting::AnotherCredential => format!(
-            "provider '{provider}' to use the credential again that the {act} was sent with: another one may belong to another account"
+            "provider '{provider}' to use the credential again that the {act} was begun with: another one may belong to another account"
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }
@@ -151,6 +156,9 @@ fn approvals(missing: Missing) -> String {
         }
         WhyMissing::Expired => {
             "an approval has expired, ends before the cooling-off time does, or was to hold longer than the provider object allows"
+        }
+        WhyMissing::CannotHold => {
+            "none can count: the provider objects' `coolingOff` is as long as the shortest `approvals.maxValidity`; shorten the one or lengthen the other"
         }
         WhyMissing::SameIdentity => "the approver must be somebody else than the requester",
         WhyMissing::UnknownRequester => {
@@ -286,7 +294,7 @@ fn stop(blocked: &Blocked, about: About) -> String {
         ),
         Blocked::Checks(blockers) => {
             let names: Vec<String> = blockers.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
-            format!("blocking dependencies at provider '{provider}' to be cleared: {}", names.join(", "))
+            format!("blocking dependencies at provider '{provider}' to be cleared: {}", named(&names))
         }
         Blocked::Refused { failure, until, approvals: missing } => {
             let what = match (failure.class, &failure.cause) {

@@ -1,5 +1,7 @@
 //! The words of a request with several targets: what is said of one names it, what is said of all is true of all.
 
+use std::borrow::Borrow;
+
 use super::{
     Blocked, Next, Waiting,
     report::{Story, TargetStory},
@@ -8,11 +10,13 @@ use super::{
 };
 use crate::api::OffboardingResult;
 
-/// How many targets with the same words are named before the rest is counted.
+/// How many targets with the same words, or checks, are named before the rest is counted.
 const MOST_NAMED: usize = 5;
 
 /// A message has at most 1,024 characters: what would be longer is left out whole.
-const LONGEST: usize = 980;
+const LONGEST: usize = 1_024;
+
+const THE_REST: &str = ". The rest is in status.targets";
 
 /// The sentence about the request. Of several targets those are named that need somebody as much as the one that speaks.
 pub(super) fn words(story: &Story) -> String {
@@ -73,8 +77,10 @@ fn joined(parts: impl IntoIterator<Item = String>) -> String {
     let mut parts = parts.into_iter();
     let mut text = parts.next().unwrap_or_default();
     for part in parts {
-        if text.len() + part.len() > LONGEST {
-            text.push_str(". The rest is in status.targets");
+        if text.len() + ". ".len() + part.len() + THE_REST.len() > LONGEST {
+            if text.len() + THE_REST.len() <= LONGEST {
+                text.push_str(THE_REST);
+            }
             break;
         }
         text = format!("{text}. {part}");
@@ -82,7 +88,8 @@ fn joined(parts: impl IntoIterator<Item = String>) -> String {
     text
 }
 
-fn named(names: &[&str]) -> String {
+/// The first names of a list, and how many more there are: all of them may be more than a message holds.
+pub(super) fn named<S: Borrow<str>>(names: &[S]) -> String {
     let rest = names.len().saturating_sub(MOST_NAMED);
     let first = names[..names.len() - rest].join(", ");
     if rest == 0 { first } else { format!("{first} and {rest} more") }

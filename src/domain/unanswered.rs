@@ -15,7 +15,7 @@ impl Together<'_> {
         planned: &[Option<Planned>],
         plan: &WholePlan,
     ) -> Option<(WholePlan, Next)> {
-        let failure = self.targets.iter().find_map(|target| unanswered(target.seen))?;
+        let (check, failure) = self.targets.iter().find_map(|target| unanswered(target.seen))?;
         let whole = self.whole()?;
         let told = whole.told.as_ref();
         let spent = self.spent();
@@ -37,13 +37,16 @@ impl Together<'_> {
             Consent::NotRequired | Consent::Denied | Consent::PolicyMissing(_) | Consent::Unread => false,
         };
         let stands = agreed || told.is_some_and(|told| told.hash == answered.hash);
-        stands.then(|| (answered, Next::Wait(Waiting::Provider(failure.clone()))))
+        stands.then(|| {
+            (answered, Next::Wait(Waiting::Check { check: check.to_owned(), failure: failure.clone() }))
+        })
     }
 }
 
-fn unanswered(seen: &Observation) -> Option<&Failure> {
+/// The first check that only warns and has no answer, and why it has none.
+fn unanswered(seen: &Observation) -> Option<(&str, &Failure)> {
     seen.checks.iter().find_map(|check| match &check.verdict {
-        CheckVerdict::Unanswered(failure) => Some(failure),
+        CheckVerdict::Unanswered(failure) => Some((check.name.as_str(), failure)),
         CheckVerdict::Clear | CheckVerdict::Blocks | CheckVerdict::Failed(_) | CheckVerdict::Ignored => None,
     })
 }

@@ -45,6 +45,22 @@ pub struct Response {
     pub date: Option<Timestamp>,
 }
 
+impl Response {
+    /// How many values its JSON has, lists and objects among them: what it takes in memory is in proportion.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.json.as_ref().map_or(0, count)
+    }
+}
+
+fn count(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(count).sum::<usize>() + 1,
+        serde_json::Value::Object(fields) => fields.values().map(count).sum::<usize>() + 1,
+        _ => 1,
+    }
+}
+
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Response({}, {} bytes)", self.status, self.body_bytes)

@@ -3,6 +3,7 @@
 mod cost;
 mod functions;
 mod inspect;
+mod memory;
 mod pattern;
 
 use std::{
@@ -77,8 +78,8 @@ impl Expression {
     /// Compiles an expression that may use what is `known` where it stands.
     ///
     /// # Errors
-    /// Every problem that shows before any answer is there: size, unknown names, patterns, nested loops; of the syntax only the
-    /// first, because the others follow from it.
+    /// Every problem that shows before any answer is there: size, unknown names, patterns, nested loops, memory; of the syntax only
+    /// the first, because the others follow from it.
     pub(crate) fn compile(source: &str, known: Known<'_>) -> Result<Self, Vec<ExpressionProblem>> {
         if source.len() > MAX_BYTES {
             return Err(vec![ExpressionProblem::whole(format!("must be at most {MAX_BYTES} bytes"))]);

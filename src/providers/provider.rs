@@ -14,7 +14,7 @@ use super::{
     checks::{About, CheckFailed, Page, judge, read_page, require_success},
     expression::{Scalar, Scope, off_thread},
     http::{
-        ReadClient,
+        MOST_VALUES, ReadClient,
         auth::{Credentials, place_all},
         classify::{Asked, Reading, classify},
         paginate::{Pager, incomplete},
@@ -31,6 +31,9 @@ use crate::{
 
 /// How many bytes the pages of one list may have together: 8 MiB. They are held until the last one is read.
 const MOST_LIST_BYTES: usize = 8 << 20;
+
+/// And how many values: eight of the longest answers. A few bytes of text can become an object of half a kilobyte.
+const MOST_LIST_VALUES: usize = 8 * MOST_VALUES;
 
 /// Sends a read and gives its answer.
 pub trait Read: Send + Sync {
@@ -263,13 +266,14 @@ impl Provider {
             .map_err(CheckFailed::NotUnderstood)?;
         let mut pager = Pager::new(&check.paginate, &self.profile.auth, &self.base_url, bare);
         let mut request = pager.first();
-        let (mut items, mut bytes) = (Vec::new(), 0_usize);
+        let (mut items, mut bytes, mut values) = (Vec::new(), 0_usize, 0_usize);
         loop {
             let url = request.url.clone();
             let response = self.reader.read(request, credentials.version()).await;
             let response = Arc::new(response.map_err(CheckFailed::Unavailable)?);
             bytes = bytes.saturating_add(response.body_bytes);
-            if bytes > MOST_LIST_BYTES {
+            values = values.saturating_add(response.values());
+            if bytes > MOST_LIST_BYTES || values > MOST_LIST_VALUES {
                 return Err(CheckFailed::NotUnderstood(incomplete()));
             }
             let page = self.read_page(at, &response, about).await?;

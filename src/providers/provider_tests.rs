@@ -84,7 +84,8 @@ async fn juicyways_refusals_have_their_outcomes() {
         (json(429, body!({"error": {}})), OutcomeWord::Unknown, Some("RateLimited")),
         (json(422, body!({"error": {}})), OutcomeWord::Rejected, Some("RequestRefused")),
         (empty(503), OutcomeWord::Unknown, Some("OutcomeUnknown")),
-        (empty(302), OutcomeWord::Rejected, Some("UnexpectedRedirect")),
+        (empty(302), OutcomeWord::Unknown, Some("UnexpectedRedirect")),
+        (empty(307), OutcomeWord::Rejected, Some("UnexpectedRedirect")),
         (page(200, LOGIN_PAGE), OutcomeWord::Unknown, Some("UntrustedResponse")),
     ] {
         let status = answer.status;
@@ -293,6 +294,30 @@ async fn pages_of_more_than_eight_mebibytes_are_no_list_however_few_items_they_h
         let script = Script::of((1..=pages).map(|at| page(at, pages, more)));
         let seen = custom(&paged, &script).checks(&token(), &id("c1"), &Captured::nothing(), noon()).await;
         assert_eq!((&seen[0].verdict, script.diary().len()), (&expected, asked), "{pages} pages");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_more_values_than_eight_of_the_longest_answers_are_no_list_however_short_they_are() {
+    let how = body!({"cursor": {"param": "after", "next": "response.json.next"}, "maxPages": 100});
+    let paged = with_check(|check| {
+        check.operation.items = Some("response.json.orders".to_owned());
+        check.operation.paginate = Some(serde_json::from_value(how).unwrap());
+        check.block_when = "items.size() < 0".to_owned();
+    });
+    // The answer, its two fields, and the one order make four.
+    let page = |at: usize, last: usize, more: usize| {
+        let next = if at == last { body!(null) } else { body!(format!("p{at}")) };
+        let order = vec![body!(1); MOST_VALUES - 4 + more];
+        json(200, body!({"orders": [order], "next": next}))
+    };
+    let incomplete = CheckVerdict::Failed(failure(Class::Indeterminate, Cause::IncompleteList));
+    for (pages, more, expected) in
+        [(8, 0, CheckVerdict::Clear), (8, 1, incomplete.clone()), (9, 0, incomplete)]
+    {
+        let script = Script::of((1..=pages).map(|at| page(at, pages, more)));
+        let seen = custom(&paged, &script).checks(&token(), &id("c1"), &Captured::nothing(), noon()).await;
+        assert_eq!(seen[0].verdict, expected, "{pages} pages, {more} more");
     }
 }
 

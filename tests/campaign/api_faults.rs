@@ -29,6 +29,8 @@ const AT_ONCE: usize = 8;
 /// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute.
 const AFTERWARDS: Duration = Duration::from_secs(60);
 
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// A request that the operator makes.
 struct Asked {
     verb: &'static str,
@@ -230,9 +232,13 @@ impl<'a> Proxied<'a> {
             status = ended => status,
             () = self.watch_over() => unreachable!("it never ends"),
         };
-        // A watch that was cut may be asked for again only now.
-        let told = async || if self.proxy.struck_by(fault) == 0 { Err(()) } else { Ok(()) };
-        let _in_time = tokio::time::timeout(AFTERWARDS, story.wait("it strikes", told)).await;
+        // A watch that was cut may be asked for again only now. Where it is not, `plan` says so.
+        let is_struck = async {
+            while self.proxy.struck_by(fault) == 0 {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        let _in_time = tokio::time::timeout(AFTERWARDS, is_struck).await;
         let struck = self.proxy.lift(fault);
         assert_eq!(status["result"], case.success(), "{name} at {verb} {resource}: {status:#}");
         let deletes = story.judge(&case).await;

@@ -415,7 +415,7 @@ async fn redirects_are_not_followed() {
     let refused = "provider 'juicyway' refused the deletion (it redirected; redirects are not followed, check the base URL); clear the cause there, the next try is at <time>";
     let unread = "provider 'juicyway': it redirected; redirects are not followed, check the base URL";
     let rows = [
-        ("DELETE", 302, refused, 2),
+        ("DELETE", 301, refused, 2),
         ("DELETE", 307, refused, 2),
         ("GET", 302, unread, 1),
         ("GET", 307, unread, 1),

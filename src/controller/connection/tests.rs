@@ -331,6 +331,43 @@ async fn a_profile_is_loaded_while_other_passes_go_on() {
     assert!(futures::poll!(again).is_ready(), "it is loaded once");
 }
 
+/// A custom profile may be large.
+#[tokio::test]
+async fn one_provider_object_that_is_loaded_slowly_keeps_no_other_one_from_being_loaded() {
+    let connections = connections();
+    let (slow, quick) = (named("slow"), named("quick"));
+    let loading = connections.loading("slow");
+    let loads = loading.lock().await;
+    let mut waits = std::pin::pin!(connections.of(&slow));
+    assert!(futures::poll!(waits.as_mut()).is_pending());
+    let other = tokio::time::timeout(Duration::from_secs(20), connections.of(&quick)).await;
+    assert!(other.is_ok_and(|loaded| loaded.is_ok()), "it waits for another one");
+    assert!(futures::poll!(waits.as_mut()).is_pending(), "one at a time");
+    drop(loads);
+    assert!(waits.await.is_ok());
+}
+
+/// It is loaded already, and does not stand in line with slow ones.
+#[tokio::test]
+async fn a_built_in_profile_waits_for_no_custom_one() {
+    let connections = connections();
+    let permits = u32::try_from(CUSTOM_AT_ONCE).unwrap();
+    let _busy = connections.custom.acquire_many(permits).await.unwrap();
+    let loaded = tokio::time::timeout(Duration::from_secs(20), connections.of(&named("uid-1"))).await;
+    assert!(loaded.is_ok_and(|loaded| loaded.is_ok()));
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_who_loaded_a_provider_object() {
+    let connections = connections();
+    for n in 0..20 {
+        let uid = format!("uid-{n}");
+        assert!(connections.of(&named(&uid)).await.is_ok());
+        connections.forget(&uid);
+        assert!(connections.loading.lock().unwrap().len() <= 1, "but of the last");
+    }
+}
+
 /// What nobody agrees to says where, and to whom, a deletion is sent all the same.
 #[tokio::test]
 async fn a_connection_is_as_another_one_only_where_both_are_of_the_same_generation_of_the_same_object() {

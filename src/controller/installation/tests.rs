@@ -136,3 +136,66 @@ async fn a_record_that_contradicts_itself_or_names_no_key_stops_nobody_else() {
         assert!(installation.keys().await.is_some(), "{key_id:?} {customer_ref:?}");
     }
 }
+
+/// A restart must not lift the stop, not even for the minute until the next search.
+#[tokio::test(start_paused = true)]
+async fn no_key_is_given_out_before_all_records_were_searched_for_another() {
+    let installation = Installation::default();
+    let two = || Err(KeyProblem::TwoKeys("r-9".to_owned()));
+    let both = list(&[made_with(&ours(), "r-1"), made_with(&another(), "r-9")]);
+    let (begun, _) = refreshed(&installation, vec![secret(), both]).await;
+    assert_eq!((begun, installation.keys().await.is_none()), (two(), true));
+    let still = refreshed(&installation, vec![secret(), Some(made_with(&another(), "r-9"))]).await;
+    assert_eq!((still.0, installation.keys().await.is_none()), (two(), true));
+    let mended = vec![secret(), None, list(&[made_with(&ours(), "r-1")])];
+    assert_eq!(refreshed(&installation, mended).await.0, Ok(()));
+    assert!(installation.keys().await.is_some());
+}
+
+/// The wrong Secret was restored first: the right one is taken as soon as it is there, without a restart.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_at_the_start_is_not_the_key_that_counts_from_then_on() {
+    let installation = Installation::default();
+    let theirs = || made_with(&another(), "r-1");
+    let (begun, _) = refreshed(&installation, vec![secret(), list(&[theirs()])]).await;
+    assert_eq!(begun, Err(KeyProblem::TwoKeys("r-1".to_owned())));
+    let restored = json!({"metadata": {"name": SECRET}, "data": {ENTRY: ByteString(vec![2; KEY_BYTES])}});
+    let answers = vec![Some(restored), Some(theirs()), list(&[theirs()])];
+    assert_eq!(refreshed(&installation, answers).await.0, Ok(()));
+    assert_eq!(installation.keys().await.unwrap().id(), another().id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_contradicts_itself_does_not_stop_everybody_at_the_start_either() {
+    let installation = Installation::default();
+    let our_ref = ours().customer_ref(&crate::domain::CustomerId::new("90017".to_owned()));
+    let forged = list(&[record("r-2", "00000000", &our_ref)]);
+    assert_eq!(refreshed(&installation, vec![secret(), forged]).await.0, Ok(()));
+    assert!(installation.keys().await.is_some());
+}
+
+/// It may stand on a page that was read before it came back.
+#[tokio::test(start_paused = true)]
+async fn a_foreign_record_that_comes_back_while_all_are_searched_is_not_forgotten() {
+    let installation = Arc::new(begun().await);
+    let foreign = made_with(&another(), "r-2");
+    installation.notice(&seen(&foreign));
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let api = ApiServer::new(Client::new(service, "default"));
+    let refreshing = tokio::spawn({
+        let installation = Arc::clone(&installation);
+        async move { installation.refresh(&api, NAMESPACE).await }
+    });
+    let gone =
+        json!({"kind": "Status", "code": 404, "reason": "NotFound", "status": "Failure", "message": ""});
+    for (status, answer) in [(200, secret().unwrap()), (404, gone), (200, list(&[]).unwrap())] {
+        let (_, send) = server.next_request().await.unwrap();
+        if answer["kind"] == "OffboardingRecordList" {
+            installation.notice(&seen(&foreign));
+        }
+        let body = Body::from(answer.to_string().into_bytes());
+        send.send_response(Response::builder().status(status).body(body).unwrap());
+    }
+    assert_eq!(refreshing.await.unwrap(), Err(KeyProblem::TwoKeys("r-2".to_owned())));
+    assert!(installation.keys().await.is_none());
+}

@@ -220,6 +220,57 @@ fn a_waiver_passes_over_one_check_of_one_target_and_nothing_else() {
 }
 
 #[test]
+fn where_nobody_knows_who_asked_it_takes_two_people_to_pass_over_a_check() {
+    let granting = |who: &str| {
+        approve(who).granting(Grant::Waive { target: "billing".to_owned(), check: "invoices".to_owned() })
+    };
+    let again = Approval { uid: "of-bob-again".to_owned(), ..granting("bob") };
+    for author in [None, Some(""), Some("system:serviceaccount:flux:kustomize")] {
+        for (separation_of_duties, said, expected) in [
+            (true, vec![granting("bob")], false),
+            (true, vec![granting("bob"), again.clone()], false),
+            (true, vec![granting("bob"), approve("carol")], false),
+            (true, vec![granting("bob"), granting("carol")], true),
+            (false, vec![granting("bob")], true),
+        ] {
+            let case = Case { author, ..case(0, said.clone()) };
+            let waives = case.judged(|judged| {
+                let demands = Demands { separation_of_duties, ..judged.demands };
+                Judged { demands, ..judged.clone() }.waives("billing", "invoices")
+            });
+            assert_eq!(waives, expected, "{author:?}, {separation_of_duties}, {said:?}");
+        }
+    }
+}
+
+#[test]
+fn where_one_provider_asks_for_a_longer_wait_than_another_lets_an_approval_hold_it_is_told_at_once() {
+    let of = |cooling_off, max_validity| Demands {
+        required: 1,
+        cooling_off: Duration::from_secs(cooling_off),
+        max_validity: Duration::from_secs(max_validity),
+        ..Demands::default()
+    };
+    let why = |said: Vec<Approval>, demands| {
+        let case = Case { demands, ..case(1, said) };
+        match case.judged(|judged| judged.consent()) {
+            Consent::Missing(missing) => Some(missing.why),
+            _ => None,
+        }
+    };
+    for (slow, strict, expected) in [
+        (7_200, 3_600, Some(WhyMissing::CannotHold)),
+        (3_600, 3_600, Some(WhyMissing::CannotHold)),
+        (600, 3_600, None),
+    ] {
+        let demands = of(slow, 10_000).and(of(0, strict));
+        assert_eq!(why(vec![approve("bob")], demands), expected, "{slow} {strict}");
+        let nobody_yet = expected.or(Some(WhyMissing::Awaited));
+        assert_eq!(why(Vec::new(), demands), nobody_yet, "{slow} {strict}");
+    }
+}
+
+#[test]
 fn the_strictest_of_all_provider_objects_is_demanded() {
     let strict = Demands {
         required: 2,

@@ -439,7 +439,7 @@ fn a_warning_without_an_answer_leaves_the_plan_that_people_agreed_to_as_it_is() 
         let mut request = request.change("a", silent());
         let decisions = request.decide(1);
         let each: Vec<_> = decisions.each.iter().map(brief).collect();
-        assert_eq!(each, ["Wait Provider", "Wait Provider"], "nothing is sent before the answer");
+        assert_eq!(each, ["Wait Check", "Wait Check"], "nothing is sent before the answer");
         assert_eq!(decisions.plan.map(|plan| plan.hash), Some(hash), "the plan is no other");
         assert_eq!(decisions.approved_by.map(|people| people.len()), Some(1));
         assert_eq!(request.change("a", clear()).briefly(2), ["Delete", "Wait Others"]);

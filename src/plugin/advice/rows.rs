@@ -278,7 +278,7 @@ pub const ROWS: &[Row] = &[
         "Approved",
         "Expired",
         APPROVER,
-        "an approval has expired: read the plan and agree again",
+        "an approval does not hold: read the plan and agree again; where none can count, the platform team comes first",
         &[PLAN, "offboarding approve NAME"],
     ),
     (

@@ -62,6 +62,8 @@ every!(waits(Waiting):
         Waiting::Provider(transient()), Facts::None, false;
     "waiting-provider-rate-limited" Waiting::Provider(_) =>
         Waiting::Provider(Failure::new(Class::RateLimited, Cause::Paused)), Facts::None, false;
+    "waiting-check" Waiting::Check { .. } =>
+        Waiting::Check { check: "orders".to_owned(), failure: transient() }, Facts::None, true;
     "waiting-control" Waiting::Control(_) => Waiting::Control(transient()), after(Some(Outcome::Accepted)), false;
     "waiting-held" Waiting::Held { until: None, .. } =>
         Waiting::Held { name: "case-31".to_owned(), kind: HoldType::LegalHold, until: None }, Facts::None, true;
@@ -71,6 +73,7 @@ every!(waits(Waiting):
     "waiting-approvals" Waiting::Approvals(Missing { why: WhyMissing::Awaited, .. }) => missing(WhyMissing::Awaited), Facts::None, true;
     "waiting-approvals-plan-changed" Waiting::Approvals(Missing { why: WhyMissing::PlanChanged, .. }) => missing(WhyMissing::PlanChanged), Facts::None, true;
     "waiting-approvals-expired" Waiting::Approvals(Missing { why: WhyMissing::Expired, .. }) => missing(WhyMissing::Expired), Facts::None, true;
+    "waiting-approvals-cannot-hold" Waiting::Approvals(Missing { why: WhyMissing::CannotHold, .. }) => missing(WhyMissing::CannotHold), Facts::None, true;
     "waiting-approvals-same-identity" Waiting::Approvals(Missing { why: WhyMissing::SameIdentity, .. }) => missing(WhyMissing::SameIdentity), Facts::None, true;
     "waiting-approvals-unknown-requester" Waiting::Approvals(Missing { why: WhyMissing::UnknownRequester, .. }) => missing(WhyMissing::UnknownRequester), Facts::None, true;
     "waiting-approvals-spent" Waiting::Approvals(Missing { why: WhyMissing::Spent, .. }) => missing(WhyMissing::Spent), Facts::None, true;

@@ -1,16 +1,9 @@
-//! What an evaluation costs at most. CEL has no budget at run time: what could take more than one walk over the answer, or
-//! grow by more than a few times, is refused at load.
+//! How long an evaluation takes at most. CEL has no budget at run time: what could take more than one walk over the answer is
+//! refused at load. What an evaluation makes is bounded in `memory.rs`.
 
-use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, MapExpr, operators};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, MapExpr, SelectExpr, operators};
 
 use super::{functions, inspect::Variable};
-
-/// How often an expression may put values together inside its loops (`+`, lists and maps of its own): each may double what
-/// the next loop runs over.
-pub(super) const MAX_COPIES_IN_LOOPS: usize = 3;
-
-/// And outside of them, where each copies once.
-pub(super) const MAX_COPIES: usize = 16;
 
 /// How long a value may be, seen from inside a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,11 +64,6 @@ pub(super) fn inspect_element(element: &IdedExpr, round: &str) -> Option<String>
     })
 }
 
-/// Whether a value in a list or map is one that has to be copied.
-pub(super) fn is_copied(element: &IdedExpr) -> bool {
-    !matches!(element.expr, Expr::Literal(_))
-}
-
 /// What a loop adds to its result in each round: `map` and `filter` an element, `exists_one` a number.
 pub(super) fn collected(call: &CallExpr) -> Option<&[IdedExpr]> {
     let [result, added] = call.args.as_slice() else { return None };
@@ -86,7 +74,7 @@ pub(super) fn collected(call: &CallExpr) -> Option<&[IdedExpr]> {
     })
 }
 
-fn parts(call: &CallExpr) -> impl Iterator<Item = &IdedExpr> {
+pub(super) fn parts(call: &CallExpr) -> impl Iterator<Item = &IdedExpr> {
     call.target.iter().map(AsRef::as_ref).chain(&call.args)
 }
 
@@ -106,12 +94,8 @@ fn length(at: &IdedExpr, round: &str) -> Length {
         Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => Length::Short,
         Expr::Ident(name) => of_name(name, round),
         Expr::Select(select) if select.test => Length::Short,
-        Expr::Select(select) => match &select.operand.expr {
-            Expr::Ident(name) if name == Variable::Response.word() && select.field == "status" => {
-                Length::Short
-            }
-            _ => length(&select.operand, round),
-        },
+        Expr::Select(select) if is_status(select) => Length::Short,
+        Expr::Select(select) => length(&select.operand, round),
         Expr::Call(call) => match call.func_name.as_str() {
             operators::INDEX => longest(&mut call.args.iter().take(1)),
             operators::CONDITIONAL => longest(&mut call.args.iter().skip(1)),
@@ -126,14 +110,24 @@ fn length(at: &IdedExpr, round: &str) -> Length {
     }
 }
 
-/// Captured values are short: a longer one is not captured.
 fn of_name(name: &str, round: &str) -> Length {
-    let short = [Variable::Customer, Variable::Vars, Variable::Prior, Variable::Now];
     if name == round {
         Length::Own
-    } else if name.starts_with('@') || short.iter().any(|variable| variable.word() == name) {
+    } else if is_short(name) {
         Length::Short
     } else {
         Length::Shared
     }
+}
+
+/// Whether what goes by this name, other than a loop's variable, is short. Captured values are: a longer one is not captured.
+pub(super) fn is_short(name: &str) -> bool {
+    let short = [Variable::Customer, Variable::Vars, Variable::Prior, Variable::Now];
+    name.starts_with('@') || short.iter().any(|variable| variable.word() == name)
+}
+
+/// Whether it is the answer's status: the one part of an answer that is known to be short.
+pub(super) fn is_status(select: &SelectExpr) -> bool {
+    matches!(&select.operand.expr, Expr::Ident(name) if name == Variable::Response.word())
+        && select.field == "status"
 }

@@ -16,15 +16,17 @@ use regex::Regex;
 use super::pattern::whole_text;
 
 /// How long `replace` may make a text, in bytes, unless it was longer before: a loop may do it to every item.
-const MAX_GROWN_BYTES: usize = 1 << 10;
+pub(super) const MAX_GROWN_BYTES: usize = 1 << 10;
 
 /// How many parts `split` may make: as many as the values of the longest answer.
-const MAX_PARTS: usize = 50_000;
+pub(super) const MAX_PARTS: usize = 50_000;
 
+pub(super) const LOWER_ASCII: &str = "lowerAscii";
+pub(super) const REPLACE: &str = "replace";
 pub(super) const SPLIT: &str = "split";
 
 /// The names under which the functions are known.
-pub(super) const NAMES: [&str; 3] = ["lowerAscii", "replace", SPLIT];
+pub(super) const NAMES: [&str; 3] = [LOWER_ASCII, REPLACE, SPLIT];
 
 /// What `matches` becomes. Nobody can write this name.
 pub(super) const MATCHES: &str = "@matches";
@@ -61,9 +63,9 @@ pub(super) fn environment() -> Env {
 /// Adds the functions. A name that the standard library takes over one day is left to it.
 pub(super) fn register(context: &mut Context<'_, '_>) {
     let _standard_wins = context
-        .add_function(NAMES[0], lower_ascii)
-        .and_then(|()| context.add_function(NAMES[1], replace))
-        .and_then(|()| context.add_function(NAMES[2], split))
+        .add_function(LOWER_ASCII, lower_ascii)
+        .and_then(|()| context.add_function(REPLACE, replace))
+        .and_then(|()| context.add_function(SPLIT, split))
         .and_then(|()| context.add_function(MATCHES, matches));
 }
 

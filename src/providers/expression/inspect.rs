@@ -6,7 +6,7 @@ use cel::{
     parser::ParseError,
 };
 
-use super::{cost, functions, pattern::whole_text};
+use super::{cost, functions, memory, pattern::whole_text};
 
 /// A variable of a profile's expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,17 +112,9 @@ const OPERATORS: [&str; 19] = [
 
 /// Every problem of a program that compiles.
 pub(super) fn inspect(program: &Program, known: Known<'_>) -> Vec<ExpressionProblem> {
-    let mut inspector = Inspector {
-        program,
-        known,
-        loops: Vec::new(),
-        collects: false,
-        copies: 0,
-        copies_in_loops: 0,
-        problems: Vec::new(),
-    };
+    let mut inspector = Inspector { program, known, loops: Vec::new(), problems: Vec::new() };
     inspector.visit(program.expression());
-    inspector.inspect_copies();
+    inspector.inspect_memory();
     inspector.problems
 }
 
@@ -131,10 +123,6 @@ struct Inspector<'p> {
     known: Known<'p>,
     /// The variables of the comprehensions around the current place.
     loops: Vec<&'p str>,
-    /// Whether the current place is what a `map` makes.
-    collects: bool,
-    copies: usize,
-    copies_in_loops: usize,
     problems: Vec<ExpressionProblem>,
 }
 
@@ -210,19 +198,10 @@ impl<'p> Inspector<'p> {
             self.inspect_pattern(at, call);
         }
         if let Some(collected) = cost::collected(call) {
-            return self.visit_collected(collected);
+            return collected.iter().for_each(|element| self.visit_element(element));
         }
         if let Some(why) = self.loops.last().and_then(|round| cost::inspect_call(call, round)) {
             self.problem(at, why);
-        }
-        if name == functions::SPLIT && self.collects {
-            self.problem(
-                at,
-                "what `split` makes must not be collected by `map`: a text becomes a hundred times as long",
-            );
-        }
-        if name == operators::ADD {
-            self.count_copy();
         }
         call.target.iter().for_each(|target| self.visit(target));
         call.args.iter().for_each(|argument| self.visit(argument));
@@ -259,45 +238,20 @@ impl<'p> Inspector<'p> {
         self.loops.pop();
     }
 
-    /// What a round adds to the result of its loop is no copy of its own.
-    fn visit_collected(&mut self, elements: &'p [IdedExpr]) {
-        let outer = std::mem::replace(&mut self.collects, true);
-        for element in elements {
-            self.inspect_element(element);
-            self.visit(element);
-        }
-        self.collects = outer;
-    }
-
     fn visit_element(&mut self, element: &'p IdedExpr) {
-        if cost::is_copied(element) {
-            self.inspect_element(element);
-            self.count_copy();
+        if let Some(why) = self.loops.last().and_then(|round| cost::inspect_element(element, round)) {
+            self.problem(element, why);
         }
         self.visit(element);
     }
 
-    fn inspect_element(&mut self, element: &IdedExpr) {
-        if let Some(why) = self.loops.last().and_then(|round| cost::inspect_element(element, round)) {
-            self.problem(element, why);
-        }
-    }
-
-    fn count_copy(&mut self) {
-        let copies = if self.loops.is_empty() { &mut self.copies } else { &mut self.copies_in_loops };
-        *copies += 1;
-    }
-
-    fn inspect_copies(&mut self) {
-        for (copies, most, place) in [
-            (self.copies_in_loops, cost::MAX_COPIES_IN_LOOPS, "inside its loops"),
-            (self.copies, cost::MAX_COPIES, "outside of its loops"),
-        ] {
-            if copies > most {
-                self.problems.push(ExpressionProblem::whole(format!(
-                    "must put values together at most {most} times {place}, by `+` or in lists and maps: what it makes could outgrow the memory"
-                )));
-            }
+    /// Not where something else is wrong: loops that nest too deep would take too long to be walked.
+    fn inspect_memory(&mut self) {
+        if self.problems.is_empty() && memory::is_too_much(self.program.expression()) {
+            self.problems.push(ExpressionProblem::whole(format!(
+                "must not make more than {} times the answer at once, by `+`, lists, maps, `map`, `filter`, `split` and `replace`: it could outgrow the memory. A captured or long text that `map` puts beside each value counts as many times",
+                memory::MOST_ANSWERS
+            )));
         }
     }
 }

@@ -27,7 +27,7 @@ const DEEPEST: usize = 64;
 
 /// How many values, lists and objects among them, an answer may consist of. A few bytes of text can become an object of half
 /// a kilobyte: the cap on bytes alone does not bound the memory.
-const MOST_VALUES: usize = 50_000;
+pub(crate) const MOST_VALUES: usize = 50_000;
 
 /// A body that arrives in pieces; refuses to grow beyond the cap.
 #[derive(Default)]

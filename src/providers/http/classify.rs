@@ -116,6 +116,11 @@ fn by_rule(rule: &Rule, reading: &Reading<'_>) -> Answer {
 }
 
 /// The built-in answers, by status.
+///
+/// Redirects are never followed. 301, 307 and 308 say that the request was not done here and belongs elsewhere: a deletion is
+/// rejected. 303 points to a page that tells what became of a request, as a form does once it is done, and 302 is widely used for
+/// the same: after either, nobody knows. Where a provider means something else, such as a login page, a rule says so.
+/// Source: RFC 9110 section 15.4.
 fn by_table(reading: &Reading<'_>) -> Answer {
     match reading.response.status {
         200 | 201 | 203 | 204 => Answer::Succeeded,
@@ -127,6 +132,9 @@ fn by_table(reading: &Reading<'_>) -> Answer {
         409 | 423 | 424 => failed(Class::Conflict, conflict_cause(reading.asked)),
         429 => rate_limited(Cause::RateLimited.into(), None, reading),
         408 | 425 | 500..=599 => failed(Class::Transient, transient_cause(reading.asked)),
+        302 | 303 if reading.asked == Asked::Destructive => {
+            failed(Class::Indeterminate, Cause::UnexpectedRedirect)
+        }
         300..=399 => failed(Class::Invalid, Cause::UnexpectedRedirect),
         400..=499 => failed(Class::Invalid, Cause::RequestRefused),
         _ => failed(Class::Indeterminate, Cause::UnexpectedStatus),

@@ -60,9 +60,14 @@ fn every_status_has_its_class() {
             ("Transient", "OutcomeUnknown"),
         ),
         (
-            vec![300, 301, 302, 303, 304, 307, 308],
+            vec![300, 301, 304, 305, 307, 308, 399],
             ("Invalid", "UnexpectedRedirect"),
             ("Invalid", "UnexpectedRedirect"),
+        ),
+        (
+            vec![302, 303],
+            ("Invalid", "UnexpectedRedirect"),
+            ("Indeterminate", "UnexpectedRedirect"), // it may have been done
         ),
         (vec![400, 402, 405, 415, 422, 499], ("Invalid", "RequestRefused"), ("Invalid", "RequestRefused")),
         (
@@ -226,6 +231,12 @@ fn every_answer_to_a_deletion_has_its_outcome() {
             Some("UnexpectedRedirect"),
         ),
         (
+            failed(Class::Indeterminate, Cause::UnexpectedRedirect),
+            true,
+            OutcomeWord::Unknown,
+            Some("UnexpectedRedirect"),
+        ),
+        (
             failed(Class::Indeterminate, Cause::UntrustedResponse),
             true,
             OutcomeWord::Unknown,
@@ -235,6 +246,24 @@ fn every_answer_to_a_deletion_has_its_outcome() {
         let outcome = outcome_of(answer.clone(), 429, rejects_429);
         let found = outcome.failure().map(|failure| failure.cause.as_str());
         assert_eq!((outcome.word(), found), (word, cause), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_redirect_refuses_a_deletion_only_where_it_cannot_have_been_done() {
+    for (status, word) in [
+        (301, OutcomeWord::Rejected),
+        (302, OutcomeWord::Unknown),
+        (303, OutcomeWord::Unknown),
+        (307, OutcomeWord::Rejected),
+        (308, OutcomeWord::Rejected),
+    ] {
+        let answer = by_table(Asked::Destructive, &empty(status));
+        assert_eq!(outcome_of(answer, status, true).word(), word, "{status}");
+        // A profile knows its provider: here, a session that is over is sent to a login page.
+        let rules = [rule(status, None, AnswerWord::Auth)];
+        let answer = read(Asked::Destructive, [&rules, &[]], &empty(status));
+        assert_eq!(outcome_of(answer, status, true).word(), OutcomeWord::Rejected, "{status}");
     }
 }
 

@@ -29,6 +29,7 @@ mod wire;
 pub use addresses::{AddressPolicy, Lookup, system_lookup};
 pub use auth::Credentials;
 pub use base_url::{BaseUrl, BaseUrlProblem, Host};
+pub(crate) use body::MOST_VALUES;
 pub use body::{MOST_BODY_BYTES, read_response, strict_json};
 pub use breaker::{CircuitState, OPEN_FOR, OpenedBy};
 pub use cidr::{Cidr, CidrProblem};

@@ -191,18 +191,20 @@ fn cases() -> Vec<Case> {
             "OutcomeUnknown",
         ));
     }
+    let elsewhere = |status: u16, apply: bool| json!({"kind": "redirect", "status": status, "to": "scripted", "apply": apply});
+    for (name, status) in [("r302", 302), ("r303", 303)] {
+        cases.push(lost(73, name, elsewhere(status, false), "Indeterminate", "UnexpectedRedirect"));
+    }
+    cases.push(done(73, "r303done", elsewhere(303, true), "Indeterminate", "UnexpectedRedirect"));
     for (name, status, sentence) in [
         ("r301", 301, redirected!("r301")),
-        ("r302", 302, redirected!("r302")),
-        ("r303", 303, redirected!("r303")),
         ("r307", 307, redirected!("r307")),
         ("r308", 308, redirected!("r308")),
     ] {
-        let answer = json!({"kind": "redirect", "status": status, "to": "scripted"});
         cases.push(refused(
             73,
             name,
-            answer,
+            elsewhere(status, false),
             ["Invalid", "UnexpectedRedirect"],
             ("Stalled", "ProviderAnswerInvalid", sentence),
         ));

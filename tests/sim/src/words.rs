@@ -33,6 +33,7 @@ pub fn name_of(next: &Next) -> &'static str {
             Waiting::CustomerIdChanged => "Wait CustomerIdChanged",
             Waiting::Provider(_) => "Wait Provider",
             Waiting::Control(_) => "Wait Control",
+            Waiting::Check { .. } => "Wait Check",
             Waiting::Held { .. } => "Wait Held",
             Waiting::HoldsUnread => "Wait HoldsUnread",
             Waiting::Approvals(_) => "Wait Approvals",

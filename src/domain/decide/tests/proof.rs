@@ -194,15 +194,26 @@ fn what_another_credential_sees_ends_nothing_that_was_sent() {
     }
 }
 
-/// Nothing was done with the old credential, so the new one is as good for a look as any.
+/// The account of the new credential may be another one. Whoever asked can cancel, and look anew with another request.
 #[test]
-fn another_credential_does_not_keep_a_request_from_ending_where_nothing_was_done() {
-    for outcome in [not_sent(), rejected(Class::Auth)] {
-        let mut process = Process::new(after(Some(outcome.clone())));
-        process.plan.accept_absent = true;
-        process.seen.credential = Some("hmac:another".to_owned());
-        assert_eq!(brief(&process.turn(1_000, Look::Absent)), "Wait SecondLook");
-        assert_eq!(brief(&process.turn(1_060, Look::Absent)), "Close AlreadyAbsent/Absent", "{outcome:?}");
+fn who_was_found_with_one_credential_is_not_absent_because_another_does_not_find_them() {
+    for outcome in [not_sent(), rejected(Class::Auth), rejected(Class::Conflict)] {
+        for accept_absent in [false, true] {
+            let mut process = Process::new(after(Some(outcome.clone())));
+            process.plan.accept_absent = accept_absent;
+            process.seen.credential = Some("hmac:another".to_owned());
+            for (seconds, look) in
+                [(100_000, Look::Absent), (100_100, Look::Absent), (100_200, Look::Tombstoned)]
+            {
+                assert_eq!(brief(&process.turn(seconds, look)), "Wait AnotherCredential", "{outcome:?}");
+            }
+            process.seen.credential = Some("hmac:credential".to_owned());
+            let back = brief(&process.turn(200_000, Look::Absent));
+            let expected = if accept_absent { "Wait SecondLook" } else { "Close Failed/CustomerNotFound" };
+            assert_eq!(back, expected, "what the other one saw is no first look, {outcome:?}");
+            process.plan.wish = Wish::Withdrawn;
+            assert_eq!(brief(&process.turn(200_100, Look::Absent)), "Close Cancelled/Cancelled");
+        }
     }
 }
 
@@ -236,7 +247,7 @@ fn who_was_there_at_one_address_is_not_gone_because_another_does_not_know_them()
                 .with(|process| process.plan.accept_absent = accept_absent);
             let mut process = process;
             process.turn(LATER, Look::Absent);
-            let ended = brief(&process.turn(LATER + 100_000, Look::Absent));
+            let ended = brief(&process.turn(200_000, Look::Absent));
             assert_eq!(ended, "Stop AccountChanged", "{outcome:?}");
         }
     }

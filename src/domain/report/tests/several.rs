@@ -295,6 +295,39 @@ fn the_longest_request_has_words_that_fit() {
 }
 
 #[test]
+fn whatever_the_first_words_leave_of_a_message_the_others_fit_into_it() {
+    let words = |length: usize| "w".repeat(length);
+    for first in 900..=1_021 {
+        for second in [1, 20, 100] {
+            let text =
+                crate::domain::several::together([("a", words(first)), ("b", words(second))].into_iter());
+            assert!(text.len() <= 1_024, "{first}, {second}: {}", text.len());
+            assert!(text.starts_with(&format!("a: {}", words(first))));
+        }
+    }
+}
+
+#[test]
+fn as_many_checks_as_a_profile_may_have_stand_in_a_message_that_fits() {
+    let long = |n: usize| Blocker {
+        check: format!("{n:02}{}", "x".repeat(61)),
+        reason: Reason::BlockersFound.to_string(),
+    };
+    let blocked = || stop(Blocked::Checks((0..16).map(long).collect()));
+    let names: Vec<&'static str> =
+        (0..6).map(|n| &*Box::leak(format!("{n:02}{}", "y".repeat(61)).into_boxed_str())).collect();
+    for targets in [1, 2, 6] {
+        let targets: Vec<At> =
+            names[..targets].iter().map(|name| at_target(name, blocked(), Facts::None)).collect();
+        let status = told_of(&targets);
+        for words in status.conditions.iter().map(|it| &it.message).chain(&status.waiting_for) {
+            assert!(words.len() <= 1024, "{words}");
+        }
+        assert!(status.waiting_for.unwrap().contains("and 11 more"));
+    }
+}
+
+#[test]
 fn a_waiver_that_was_used_is_told_for_ever_and_by_which_approval_and_never_by_name() {
     let waiver = |check: &str, approver: &str| UsedWaiver {
         check: check.to_owned(),
