@@ -25,6 +25,7 @@ use super::{Environment, Mode};
     selectable = ".spec.closed",
     selectable = ".spec.day",
     selectable = ".spec.account",
+    selectable = ".spec.keyId",
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.account"),
     printcolumn(name = "Attempts", type_ = "integer", json_path = ".spec.attempts[-1:].n"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".spec.waitingFor"),
@@ -41,7 +42,7 @@ pub struct OffboardingRecordSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub day: Option<String>,
-    /// Which installation key the references below were made with.
+    /// Which installation key the references below were made with. Selectable.
     #[serde(default)]
     #[schemars(length(max = 16))]
     pub key_id: String,

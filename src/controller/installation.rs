@@ -26,8 +26,11 @@ pub const SECRET: &str = "customer-offboarding-installation-key";
 
 const ENTRY: &str = "key";
 
-/// All records are searched for another key at a page in this long, on average: closed ones are in no watch.
-const A_PAGE: Duration = Duration::from_secs(60);
+/// All records are searched for another key this often: closed ones are in no watch.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// And no more than one part in so many of the time: the API server reads all of them for that.
+const SEARCH_SHARE: u32 = 60;
 
 /// The key as this process knows it.
 #[derive(Default)]
@@ -164,14 +167,14 @@ impl Installation {
             return Err(KeyProblem::Changed);
         }
         *locked(&self.ours) = Some(keys.id().to_owned());
-        self.find_foreign(api, namespace).await?;
+        self.find_foreign(keys.id(), api, namespace).await?;
         let _ = self.first.set(keys.id().to_owned());
         Ok(Arc::new(keys))
     }
 
     /// All records before the first keys are given out, and now and then: some may be brought back from a backup of another
     /// installation at any time.
-    async fn find_foreign(&self, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
+    async fn find_foreign(&self, ours: &str, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
         let known = self.foreign().clone();
         if let Some(name) = &known.name {
             let found = api.get::<OffboardingRecord>(namespace, name).await.map_err(KeyProblem::Records)?;
@@ -183,16 +186,17 @@ impl Installation {
         if known.name.is_none() && search_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        let (mut pages, mut found) = (0, None);
+        let began = Instant::now();
+        let mut found = None;
         let search = |page: Vec<MadeWith>| {
-            pages += 1;
             let mut foreign =
                 page.into_iter().filter(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref));
             found = found.take().or_else(|| foreign.next()?.metadata.name);
         };
-        let searched = api.each_page::<OffboardingRecord, MadeWith>(namespace, "", search).await;
+        let of_others = format!("spec.keyId!={ours}");
+        let searched = api.each_page::<OffboardingRecord, MadeWith>(namespace, &of_others, search).await;
         searched.map_err(KeyProblem::Records)?;
-        *locked(&self.search_at) = Some(Instant::now() + A_PAGE * pages);
+        *locked(&self.search_at) = Some(Instant::now() + SEARCH_INTERVAL.max(began.elapsed() * SEARCH_SHARE));
         let mut foreign = self.foreign();
         // The watch may have shown one meanwhile, behind the page that was being read.
         if found.is_some() || foreign.shown == known.shown {

@@ -32,8 +32,8 @@ fn is_idling(call: &Call) -> bool {
         || call.uri.contains(SEARCH)
 }
 
-/// A page of the records of whatever day, at a page a minute on average.
-const SEARCH: &str = "/offboardingrecords?&limit=500";
+/// The search for records of another key, once a minute: none is answered.
+const SEARCH: &str = "fieldSelector=spec.keyId%21%3D";
 
 /// Everything else that the operator asked since the first `before` calls.
 fn asked_since(story: &Story<'_>, before: usize) -> Vec<Call> {
@@ -206,8 +206,12 @@ async fn what_is_finished_costs_a_restarted_operator_nothing() {
     let asked = calls(&stage).split_off(before);
     println!("ready after {ready:.2?}; asked {:?}", tally(&asked));
     nothing_is_patched_deleted_or_listed_without_need(&stage);
-    let any_record = |call: &&Call| call.uri.ends_with("/offboardingrecords?&limit=1");
-    assert_eq!(asked.iter().filter(any_record).count(), 1, "one record is compared with the key: {asked:#?}");
+    let search = |call: &&Call| call.uri.contains(SEARCH);
+    assert_eq!(
+        asked.iter().filter(search).count(),
+        1,
+        "whether there are records of another key: {asked:#?}"
+    );
     let now = stage.plane.counters().await.unwrap();
     for resource in ["customeroffboardings", "offboardingrecords"] {
         let labels = [("verb", "LIST"), ("resource", resource)];
@@ -249,14 +253,15 @@ async fn finished_requests(story: &Story<'_>) {
 
 async fn closed_records(story: &Story<'_>) {
     let api = api(story, "OffboardingRecord", "customer-offboarding").await;
+    let key = story.installation_key().await;
     each(|n| {
-        let api = api.clone();
+        let (api, key_id) = (api.clone(), key.id().to_owned());
         async move {
             let object = object(&json!({
                 "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingRecord",
                 "metadata": {"name": format!("r-{n:040x}")},
                 "spec": {
-                    "closed": true, "result": "Erased",
+                    "closed": true, "result": "Erased", "keyId": key_id,
                     "request": {
                         "namespace": story.namespace.name(), "name": format!("done-{n}"), "uid": format!("{n}"),
                         "target": "billing", "mode": "Hard",

@@ -120,7 +120,7 @@ async fn a_closed_record_of_another_key_that_comes_later_is_found_too() {
     let installation = begun().await;
     let (fresh, asked) = refreshed(&installation, vec![secret()]).await;
     assert_eq!((fresh, asked.len()), (Ok(()), 1), "not searched for each minute");
-    tokio::time::advance(A_PAGE).await;
+    tokio::time::advance(SEARCH_INTERVAL).await;
     let found = list(&[made_with(&ours(), "r-1"), made_with(&another(), "r-2")]);
     let (searched, _) = refreshed(&installation, vec![secret(), found]).await;
     assert_eq!(searched, Err(KeyProblem::TwoKeys("r-2".to_owned())));

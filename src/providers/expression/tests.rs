@@ -298,7 +298,7 @@ fn what_an_expression_makes_stays_small() {
         ("(response.json.a + '/' + response.json.b) == 'a/b'".to_owned(), true),
         ("[response.json.a, response.json.b].all(x, x == 0)".to_owned(), true),
         (vec!["size(items.filter(a, a.x)) > 0"; 20].join(" || "), true), // one after the other
-        (["[items, items]"; 2].join(" == "), false),                 // at the same time
+        (["[items, items]"; 2].join(" == "), false),                     // at the same time
         (doubled(10), true),
         (doubled(20), false),
         (doubled(60), false), // more than any memory
