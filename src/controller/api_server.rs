@@ -172,6 +172,24 @@ impl ApiServer {
         }
     }
 
+    /// What the API server's own cache has of a kind in a namespace, as far as the fields select it: not read from its store, however
+    /// much that holds, and perhaps a moment old.
+    ///
+    /// # Errors
+    /// As `ApiError`; `TooMany` where it is more than is ever held at once.
+    pub async fn cached<K: Namespaced, T: Debug + Clone + DeserializeOwned>(
+        &self,
+        namespace: &str,
+        fields: &str,
+    ) -> Result<Vec<T>, ApiError> {
+        let url_path = K::url_path(&(), Some(namespace));
+        // A limit would be read from the store.
+        let any_age = ListParams::default().fields(fields).match_any();
+        let request = Request::new(url_path).list(&any_age).map_err(|_| ApiError::Invalid)?;
+        let text = within_deadline(self.text(request, LONGEST_LIST)).await?;
+        serde_json::from_slice::<ObjectList<T>>(&text).map(|list| list.items).map_err(|_| ApiError::Invalid)
+    }
+
     /// All pages together have one deadline. A page of one moment is followed by pages of the same one: nothing is missed in between.
     async fn pages<K: Debug + Clone + DeserializeOwned>(&self, url_path: &str) -> Result<Vec<K>, ApiError> {
         let mut found = Vec::new();

@@ -160,10 +160,12 @@ pub fn wake(next: &Next, intervals: Intervals, backoff: Duration, now: Timestamp
         },
         Next::Stop(blocked) => match blocked {
             // A check that was not answered is asked again soon: a provider's bad minute is no blocker for the whole interval.
-            Blocked::Checks(blockers) if blockers.iter().any(is_unanswered) => {
+            Blocked::Checks(blockers) | Blocked::OneMoreWaiver(blockers)
+                if blockers.iter().any(is_unanswered) =>
+            {
                 intervals.recheck.min(UNANSWERED)
             }
-            Blocked::Checks(_) => return Some(intervals.recheck),
+            Blocked::Checks(_) | Blocked::OneMoreWaiver(_) => return Some(intervals.recheck),
             Blocked::Refused { until, .. } => left(*until, now),
             Blocked::ProviderNotFound(_)
             | Blocked::ModeNotAllowed(_)

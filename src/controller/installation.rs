@@ -29,9 +29,6 @@ const ENTRY: &str = "key";
 /// All records are searched for another key this often: closed ones are in no watch.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// And no more than one part in so many of the time: the API server reads all of them for that.
-const SEARCH_SHARE: u32 = 60;
-
 /// The key as this process knows it.
 #[derive(Default)]
 pub struct Installation {
@@ -176,29 +173,22 @@ impl Installation {
     /// installation at any time.
     async fn find_foreign(&self, ours: &str, api: &ApiServer, namespace: &str) -> Result<(), KeyProblem> {
         let known = self.foreign().clone();
-        if let Some(name) = &known.name {
-            let found = api.get::<OffboardingRecord>(namespace, name).await.map_err(KeyProblem::Records)?;
-            if found.is_some_and(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref)) {
-                return Err(KeyProblem::TwoKeys(name.clone()));
-            }
-        }
         let search_at = *locked(&self.search_at);
         if known.name.is_none() && search_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        let began = Instant::now();
-        let mut found = None;
-        let search = |page: Vec<MadeWith>| {
-            let mut foreign =
-                page.into_iter().filter(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref));
-            found = found.take().or_else(|| foreign.next()?.metadata.name);
-        };
         let of_others = format!("spec.keyId!={ours}");
-        let searched = api.each_page::<OffboardingRecord, MadeWith>(namespace, &of_others, search).await;
-        searched.map_err(KeyProblem::Records)?;
-        *locked(&self.search_at) = Some(Instant::now() + SEARCH_INTERVAL.max(began.elapsed() * SEARCH_SHARE));
+        let others = match api.cached::<OffboardingRecord, MadeWith>(namespace, &of_others).await {
+            // As many as this are no few that were restored by mistake.
+            Err(ApiError::TooMany) => return Err(KeyProblem::Changed),
+            others => others.map_err(KeyProblem::Records)?,
+        };
+        let mut others =
+            others.into_iter().filter(|it| self.is_foreign(&it.spec.key_id, &it.spec.customer_ref));
+        let found = others.find_map(|it| it.metadata.name);
+        *locked(&self.search_at) = Some(Instant::now() + SEARCH_INTERVAL);
         let mut foreign = self.foreign();
-        // The watch may have shown one meanwhile, behind the page that was being read.
+        // The watch may have shown one meanwhile.
         if found.is_some() || foreign.shown == known.shown {
             foreign.name = found;
         }

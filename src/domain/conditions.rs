@@ -124,7 +124,8 @@ fn why_stalled(next: &Next) -> Option<Reason> {
             | Blocked::Resurrected(_)
             | Blocked::AccountChanged
             | Blocked::PlanChanged
-            | Blocked::Checks(_) => None,
+            | Blocked::Checks(_)
+            | Blocked::OneMoreWaiver(_) => None,
         },
         Next::Do(_) | Next::Wait(_) => None,
     }
@@ -213,7 +214,7 @@ fn passed_over(story: &Story) -> Option<String> {
 
 fn blocked_by(next: &Next) -> Option<Reason> {
     Some(match next {
-        Next::Stop(Blocked::Checks(blockers)) => {
+        Next::Stop(Blocked::Checks(blockers) | Blocked::OneMoreWaiver(blockers)) => {
             let found = blockers.iter().any(|blocker| blocker.reason == Reason::BlockersFound.as_str());
             if found { Reason::BlockersFound } else { Reason::CheckFailed }
         }

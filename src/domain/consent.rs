@@ -225,27 +225,34 @@ impl Judged<'_> {
         }
     }
 
-    /// Who agreed that a blocking check is passed over, the first of several. The author's word does not count here either: where
-    /// nobody knows who that is, it takes two people.
+    /// Who agreed that a blocking check is passed over, the first of several: as many as it takes, or as many as there are where
+    /// that is too few. The author's word does not count here either.
     #[must_use]
-    pub fn waived_by(&self, target: &str, check: &str) -> Option<UsedApproval> {
+    pub fn waived_by(&self, target: &str, check: &str) -> Vec<UsedApproval> {
         let (ApprovalsSeen::Seen(approvals), PolicyState::AsShipped { since }) =
             (self.approvals, self.policies)
         else {
-            return None;
+            return Vec::new();
         };
         let grant = Grant::Waive { target: target.to_owned(), check: check.to_owned() };
-        let counted = approvals.iter().filter(|approval| self.why_not(approval, &grant, *since).is_none());
-        let people: BTreeSet<_> = counted.clone().map(|approval| approval.approver.as_str()).collect();
-        let first = counted.min_by_key(|approval| (approval.created_at, approval.uid.as_str()));
-        let needed = if self.author_may_be_among_them() { 2 } else { 1 };
-        first.filter(|_| people.len() >= needed).map(used)
+        let mut counted: Vec<_> =
+            approvals.iter().filter(|approval| self.why_not(approval, &grant, *since).is_none()).collect();
+        counted.sort_by_key(|approval| (approval.created_at, approval.uid.as_str()));
+        let mut people = BTreeSet::new();
+        counted.retain(|approval| people.insert(approval.approver.as_str()));
+        counted.into_iter().take(self.waivers_needed()).map(used).collect()
     }
 
-    /// Whether somebody did.
+    /// How many people it takes to pass over a check: two where one of them may be whoever asked.
+    #[must_use]
+    pub fn waivers_needed(&self) -> usize {
+        if self.author_may_be_among_them() { 2 } else { 1 }
+    }
+
+    /// Whether enough people did.
     #[must_use]
     pub fn waives(&self, target: &str, check: &str) -> bool {
-        self.waived_by(target, check).is_some()
+        self.waived_by(target, check).len() >= self.waivers_needed()
     }
 
     /// How many people it takes: one more where nobody knows who asked.

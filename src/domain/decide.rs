@@ -16,7 +16,9 @@ use super::{
     Attempt, Blocked, Cause, CauseWord, Class, CustomerSeen, Decision, Decisions, Earlier, Effect, Ending,
     Facts, Failure, Fingerprint, Look, MOST_ATTEMPTS, Memory, ModeProblem, Moment, Next, Observation, Order,
     Outcome, Plan, Planned, ProviderFacts, ProviderSeen, Record, RecordProblem, Targeted, Waiting, Wish,
-    decide_all, gates, memory::is_gone, mode_of, mode_to_look_in,
+    decide_all, gates,
+    memory::{is_gone, names_nobody},
+    mode_of, mode_to_look_in,
 };
 use crate::api::{Mode, OffboardingResult, ProviderReason, Reason, WhenPresent};
 
@@ -358,7 +360,7 @@ impl Looked<'_> {
                 self.unplanned(Next::Stop(Blocked::AccountChanged))
             }
             // Nor because somebody else's account does not.
-            Compared::Gone if self.has_another_credential(attempt) => {
+            Compared::Gone if names_nobody(look) && self.has_another_credential(attempt) => {
                 self.unplanned(Next::Wait(Waiting::AnotherCredential))
             }
             Compared::Same if record.may_have_left() >= MOST_ATTEMPTS => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, ProviderSeen};
+use super::{Attempt, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen};
 use crate::api::Mode;
 
 /// Looks that are further apart are no row: who was gone then may have come since. A provider may ask for a pause of an hour.
@@ -66,7 +66,7 @@ impl Memory {
             self.learn_present(fingerprint, seen.created_long_ago, now);
         }
         let counts = is_gone(mode, look, seen.control.as_ref())
-            && !with_another_credential(facts, seen)
+            && !with_another_credential(facts, look, seen)
             && !self.is_too_early(facts, seen, now);
         self.gone = counts.then(|| self.count_gone(interval, now));
     }
@@ -124,10 +124,19 @@ impl Memory {
     }
 }
 
-/// Who was found with one credential is not gone because another one, perhaps of another account, does not find them.
-fn with_another_credential(facts: &Facts, seen: &Observation) -> bool {
+/// Who was found with one credential is not gone because another one, perhaps of another account, does not find them. Where
+/// nothing was done, a look that shows the customer themselves counts with any credential.
+fn with_another_credential(facts: &Facts, look: &Look, seen: &Observation) -> bool {
     let Facts::Mine(record) = facts else { return false };
-    record.last().is_some_and(|attempt| seen.credential.as_ref() != Some(&attempt.credential))
+    record.last().is_some_and(|attempt| {
+        let did_nothing = matches!(attempt.outcome, Some(Outcome::NotSent(_) | Outcome::Rejected(_)));
+        seen.credential.as_ref() != Some(&attempt.credential) && (names_nobody(look) || !did_nothing)
+    })
+}
+
+/// Whether a look shows no customer who could be told from others.
+pub(super) fn names_nobody(look: &Look) -> bool {
+    matches!(look, Look::Absent | Look::Tombstoned)
 }
 
 /// Whether a look counts as "gone" for a mode: the provider's own verdict, and for an absence a good control request.

@@ -160,6 +160,8 @@ pub enum Blocked {
     ApprovalPolicyMissing(Vec<String>),
     /// The profile's checks; each one is named.
     Checks(Vec<crate::api::Blocker>),
+    /// The same, and each is passed over by somebody, who may be whoever asked: it takes one more person.
+    OneMoreWaiver(Vec<crate::api::Blocker>),
     /// The provider refused the deletion; the next try comes then, and `approvals` are missing for it.
     Refused {
         failure: Failure,

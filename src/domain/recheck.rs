@@ -116,8 +116,8 @@ fn still_agreed(order: &Order, plan: &Plan, provider: &ProviderFacts, live: &Liv
 fn still_waived(order: &Order, plan: &Plan, judged: &Judged, seen: &Observation) -> Result<(), Failure> {
     let waived = |blocker: &Blocker| {
         let by = judged.waived_by(&plan.target, &blocker.check);
-        seen.may_be_waived(&blocker.check)
-            && by.is_some_and(|by| order.waivers.contains(&UsedWaiver::new(&blocker.check, by)))
+        let known = |by| order.waivers.contains(&UsedWaiver::new(&blocker.check, by));
+        seen.may_be_waived(&blocker.check) && by.len() >= judged.waivers_needed() && by.into_iter().all(known)
     };
     if blockers(seen).iter().all(waived) {
         return Ok(());

@@ -7,7 +7,7 @@ use super::{
     Blocked, Cause, CauseWord, Class, Effect, Ending, Failure, Missing, ModeProblem, Next, Waiting,
     WhyMissing, several::named,
 };
-use crate::api::{Mode, OffboardingResult, ProviderKind, ProviderReason, Reason};
+use crate::api::{Blocker, Mode, OffboardingResult, ProviderKind, ProviderReason, Reason};
 
 /// What a sentence is about: one target.
 #[derive(Clone, Copy, Debug)]
@@ -140,10 +140,16 @@ fn wait(waiting: &Waiting, about: About) -> String {
             "provider '{provider}' to name the base URL and environment again that the {act} was sent to; nothing is verified elsewhere"
         ),
         Waiting::AnotherCredential => format!(
-            "provider '{provider}' to use the credential again that the {act} was begun with: another one may belong to another account"
+            "provider '{provider}' to use the credential again that the {act} was begun with: another one may belong to another account; where the {act} was refused or never left, cancelling ends it, too"
         ),
         Waiting::SecondLook { at } => format!("a second look at {}: the customer was not found", moment(*at)),
     }
+}
+
+fn blockers(found: &[Blocker]) -> String {
+    let names: Vec<String> =
+        found.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
+    named(&names)
 }
 
 /// How many agreed, and what is the matter with the others.
@@ -158,7 +164,7 @@ fn approvals(missing: Missing) -> String {
             "an approval has expired, ends before the cooling-off time does, or was to hold longer than the provider object allows"
         }
         WhyMissing::CannotHold => {
-            "none can count: the provider objects' `coolingOff` is as long as the shortest `approvals.maxValidity`; shorten the one or lengthen the other"
+            "none can count: the provider objects' `coolingOff` is at least as long as the shortest `approvals.maxValidity`; shorten the one or lengthen the other"
         }
         WhyMissing::SameIdentity => "the approver must be somebody else than the requester",
         WhyMissing::UnknownRequester => {
@@ -292,10 +298,13 @@ fn stop(blocked: &Blocked, about: About) -> String {
             "admission policies as shipped: {} are missing, altered or unreadable; no approval counts before, run `kubectl apply --server-side --force-conflicts -f deploy/admission.yaml`",
             names.join(", ")
         ),
-        Blocked::Checks(blockers) => {
-            let names: Vec<String> = blockers.iter().map(|blocker| format!("{} ({})", blocker.check, blocker.reason)).collect();
-            format!("blocking dependencies at provider '{provider}' to be cleared: {}", named(&names))
+        Blocked::Checks(found) => {
+            format!("blocking dependencies at provider '{provider}' to be cleared: {}", blockers(found))
         }
+        Blocked::OneMoreWaiver(found) => format!(
+            "blocking dependencies at provider '{provider}' to be cleared, or one more person to pass over them, since nobody knows who asked: {}",
+            blockers(found)
+        ),
         Blocked::Refused { failure, until, approvals: missing } => {
             let what = match (failure.class, &failure.cause) {
                 (_, CauseWord::Ours(Cause::CustomerChanged)) => {

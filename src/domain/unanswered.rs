@@ -2,20 +2,21 @@
 
 use super::{
     CheckSeen, CheckVerdict, Consent, CustomerSeen, Failure, Next, Observation, Planned, ProviderSeen,
-    Targeted, Told, Waiting, WholePlan, whole::Together,
+    Targeted, Told, Waiting, WholePlan,
+    whole::{Together, is_deletion},
 };
 
 impl Together<'_> {
-    /// The plan that people were told of or agreed to, where this turn's is another only because a check has no answer; and the
-    /// wait for it. Otherwise one bad minute of a provider would void for good what people have agreed to. Where nobody decides,
-    /// or where people agreed to go on without the answer, nothing is waited for.
+    /// The plan that people were told of or agreed to, where this turn's is another only because a check has no answer. Otherwise
+    /// one bad minute of a provider would void for good what people have agreed to. Where nobody decides, or where people agreed to
+    /// go on without the answer, nothing is waited for.
     pub(super) fn as_if_answered(
         &self,
         each: &[Next],
         planned: &[Option<Planned>],
         plan: &WholePlan,
-    ) -> Option<(WholePlan, Next)> {
-        let (check, failure) = self.targets.iter().find_map(|target| unanswered(target.seen))?;
+    ) -> Option<WholePlan> {
+        self.targets.iter().find_map(|target| unanswered(target.seen))?;
         let whole = self.whole()?;
         let told = whole.told.as_ref();
         let spent = self.spent();
@@ -37,9 +38,16 @@ impl Together<'_> {
             Consent::NotRequired | Consent::Denied | Consent::PolicyMissing(_) | Consent::Unread => false,
         };
         let stands = agreed || told.is_some_and(|told| told.hash == answered.hash);
-        stands.then(|| {
-            (answered, Next::Wait(Waiting::Check { check: check.to_owned(), failure: failure.clone() }))
-        })
+        stands.then_some(answered)
+    }
+
+    /// Whoever was to be deleted waits: for the answer, or for the target that it is about.
+    pub(super) fn wait_for_answers(&self, each: &mut [Next]) {
+        for (next, target) in each.iter_mut().zip(self.targets).filter(|(next, _)| is_deletion(next)) {
+            *next = Next::Wait(unanswered(target.seen).map_or(Waiting::Others, |(check, failure)| {
+                Waiting::Check { check: check.to_owned(), failure: failure.clone() }
+            }));
+        }
     }
 }
 

@@ -240,11 +240,9 @@ impl<'a> Together<'a> {
         self.give_up_together(&mut each);
         self.ask_for_a_new_decision(&mut each);
         let plan = self.plan(&each, &planned);
-        let (plan, unanswered) =
-            match plan.as_ref().and_then(|plan| self.as_if_answered(&each, &planned, plan)) {
-                Some((as_told, wait)) => (Some(as_told), Some(wait)),
-                None => (plan, None),
-            };
+        let as_told = plan.as_ref().and_then(|plan| self.as_if_answered(&each, &planned, plan));
+        let is_unanswered = as_told.is_some();
+        let plan = as_told.or(plan);
         if let Some(acts) = each.iter().position(is_bookkeeping) {
             return self.told(each, Some(acts), plan);
         }
@@ -264,8 +262,11 @@ impl<'a> Together<'a> {
             }
             _ => Err(Next::Wait(Waiting::Others)),
         };
-        let gated = gated.and_then(|approvals| unanswered.map_or(Ok(approvals), Err));
         let acts = match gated {
+            Ok(_) if is_unanswered => {
+                self.wait_for_answers(&mut each);
+                None
+            }
             Ok(approvals) => self.whose_turn_it_is(&mut each, plan.as_ref(), &approvals),
             Err(instead) => {
                 each.iter_mut().filter(|next| is_deletion(next)).for_each(|next| *next = instead.clone());
@@ -329,14 +330,20 @@ impl<'a> Together<'a> {
         let mut waived = false;
         for ((next, target), planned) in each.iter_mut().zip(self.targets).zip(planned) {
             let (Next::Stop(Blocked::Checks(blockers)), Some(planned)) = (&*next, planned) else { continue };
-            let waivers = blockers.iter().map(|blocker| {
-                let blocker = Some(blocker).filter(|it| target.seen.may_be_waived(&it.check))?;
-                let by = judged.waived_by(&target.plan.target, &blocker.check)?;
-                Some(UsedWaiver::new(&blocker.check, by))
-            });
-            if let Some(waivers) = waivers.collect() {
+            if !blockers.iter().all(|it| target.seen.may_be_waived(&it.check)) {
+                continue;
+            }
+            let waivers: Vec<Vec<UsedApproval>> =
+                blockers.iter().map(|it| judged.waived_by(&target.plan.target, &it.check)).collect();
+            if waivers.iter().all(|by| by.len() >= judged.waivers_needed()) {
+                let each = blockers.iter().zip(waivers);
+                let waivers = each
+                    .flat_map(|(blocker, by)| by.into_iter().map(|by| UsedWaiver::new(&blocker.check, by)))
+                    .collect();
                 *next = Next::Do(Effect::Delete(Box::new(Order { waivers, ..Order::of(planned) })));
                 waived = true;
+            } else if waivers.iter().all(|by| !by.is_empty()) {
+                *next = Next::Stop(Blocked::OneMoreWaiver(blockers.clone()));
             }
         }
         waived
@@ -412,7 +419,7 @@ fn is_bookkeeping(next: &Next) -> bool {
     matches!(next, Next::Do(Effect::SaveOutcome | Effect::Close(_)))
 }
 
-fn is_deletion(next: &Next) -> bool {
+pub(super) fn is_deletion(next: &Next) -> bool {
     matches!(next, Next::Do(Effect::Delete(_)))
 }
 

@@ -44,7 +44,7 @@ impl Decided {
         let (provider, process) = (fixtures::hard(), fixtures::Process::new(self.facts.clone()));
         let (mode, print) = (provider.declared.supports, &fixtures::fingerprint("first"));
         let mut part = Planned::new(&process.plan, &provider, mode, "hmac:customer", print, &process.seen);
-        if let Next::Stop(Blocked::Checks(found)) = &self.next {
+        if let Next::Stop(Blocked::Checks(found) | Blocked::OneMoreWaiver(found)) = &self.next {
             part.target.blockers.clone_from(found);
         }
         let required = if self.is_agreed_to().is_some() { 0 } else { 2 };

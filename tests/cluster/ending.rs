@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use harness::{Options, Provider::Juicyway, eventually};
-use kube::{Api, ResourceExt as _, api::DeleteParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use offboarding::{api::OffboardingRecord, evidence::Keys};
 use serde_json::{Value, json};
 
@@ -98,6 +101,12 @@ async fn a_record_of_another_key_that_comes_later_stops_everything_until_it_is_g
             story.request("other", Juicyway, ID).await;
             story.reason("other", "Stalled", "InstallationKeyLost").await;
             assert_eq!(story.deletes(Juicyway, ID).await, 0);
+            // Closed, it is in no watch; and whoever begins anew has never seen it.
+            close(story).await;
+            stage.restart_operator().await.unwrap();
+            stage.operator.lock().await.wait_for_line(says, SOON).await.unwrap();
+            story.reason("other", "Stalled", "InstallationKeyLost").await;
+            assert_eq!(story.deletes(Juicyway, ID).await, 0);
             gone(story).await;
             let goes_on = async || match story.status("other").await {
                 status if status["finished"] == true => Ok(status),
@@ -108,6 +117,14 @@ async fn a_record_of_another_key_that_comes_later_stops_everything_until_it_is_g
             assert_eq!(story.deletes(Juicyway, ID).await, 1);
         })
         .await;
+}
+
+async fn close(story: &Story<'_>) {
+    let records = records(story.break_glass().await);
+    for record in records.list(&Default::default()).await.unwrap() {
+        let closed = Patch::Merge(json!({"spec": {"closed": true}}));
+        records.patch(&record.name_any(), &PatchParams::default(), &closed).await.unwrap();
+    }
 }
 
 async fn gone(story: &Story<'_>) {

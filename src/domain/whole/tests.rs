@@ -397,6 +397,35 @@ fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
     assert_eq!(fixed.briefly(2), ["Stop Checks"]);
 }
 
+/// One of them may be whoever asked. Each is named in the record, and a refusal uses both up.
+#[test]
+fn where_nobody_knows_who_asked_one_waiver_asks_for_another_and_both_are_written_down() {
+    let mut request = request(&["a"]).change("a", blocked).change("a", |a| {
+        a.provider.demands.separation_of_duties = true;
+    });
+    request.whole.author = None;
+    assert_eq!(request.briefly(0), ["Stop Checks"]);
+    let hash = request.hash();
+    let waiver = Grant::Waive { target: "a".to_owned(), check: "wallets".to_owned() };
+    let of = |who: &str| Approval {
+        approver: who.to_owned(),
+        uid: format!("of-{who}"),
+        ..approval(&hash, waiver.clone())
+    };
+    for (said, expected) in [
+        (vec![of("bob")], "Stop OneMoreWaiver"),
+        (vec![of("bob"), Approval { uid: "again".to_owned(), ..of("bob") }], "Stop OneMoreWaiver"),
+        (vec![of("bob"), of("carol"), of("dave")], "Delete"),
+    ] {
+        request.whole.approvals = ApprovalsSeen::Seen(said);
+        assert_eq!(request.briefly(1), [expected]);
+    }
+    let decisions = request.decide(1);
+    let Some((_, Effect::Delete(order))) = decisions.effect() else { panic!("{decisions:?}") };
+    let waivers: Vec<_> = order.waivers.iter().map(|waiver| (&*waiver.check, &*waiver.approver)).collect();
+    assert_eq!(waivers, [("wallets", "bob"), ("wallets", "carol")]);
+}
+
 #[test]
 fn whoever_was_offboarded_before_takes_at_least_one_approval() {
     let before = |process: &mut Process| process.facts = Facts::Earlier(earlier(OffboardingResult::Erased));
@@ -439,7 +468,7 @@ fn a_warning_without_an_answer_leaves_the_plan_that_people_agreed_to_as_it_is() 
         let mut request = request.change("a", silent());
         let decisions = request.decide(1);
         let each: Vec<_> = decisions.each.iter().map(brief).collect();
-        assert_eq!(each, ["Wait Check", "Wait Check"], "nothing is sent before the answer");
+        assert_eq!(each, ["Wait Check", "Wait Others"], "nothing is sent before the answer");
         assert_eq!(decisions.plan.map(|plan| plan.hash), Some(hash), "the plan is no other");
         assert_eq!(decisions.approved_by.map(|people| people.len()), Some(1));
         assert_eq!(request.change("a", clear()).briefly(2), ["Delete", "Wait Others"]);

@@ -126,6 +126,10 @@ every!(stops(Blocked):
         Blocker { check: "subscriptions".to_owned(), reason: Reason::BlockersFound.to_string() },
         Blocker { check: "wallets".to_owned(), reason: Reason::CheckFailed.to_string() },
     ]), Facts::None, true;
+    "blocked-one-more-waiver" Blocked::OneMoreWaiver(_) => Blocked::OneMoreWaiver(vec![
+        Blocker { check: "subscriptions".to_owned(), reason: Reason::BlockersFound.to_string() },
+        Blocker { check: "wallets".to_owned(), reason: Reason::CheckFailed.to_string() },
+    ]), Facts::None, true;
     "blocked-refused" Blocked::Refused { approvals: None, .. } =>
         Blocked::Refused { failure: Failure::new(Class::Conflict, Cause::DeletionConflict), until: wall(900), approvals: None },
         after(Some(rejected(Class::Conflict))), false;

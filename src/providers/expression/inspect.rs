@@ -249,7 +249,7 @@ impl<'p> Inspector<'p> {
     fn inspect_memory(&mut self) {
         if self.problems.is_empty() && memory::is_too_much(self.program.expression()) {
             self.problems.push(ExpressionProblem::whole(format!(
-                "must not make more than {} times the answer at once, by `+`, lists, maps, `map`, `filter`, `split` and `replace`: it could outgrow the memory. A captured or long text that `map` puts beside each value counts as many times",
+                "must not make more than about {} times the answer at once, by `+`, lists, maps, `map`, `filter`, `split` and `replace`: it could outgrow the memory. A captured or long text that `map` puts beside each value counts as many times",
                 memory::MOST_ANSWERS
             )));
         }

@@ -5,6 +5,8 @@
 //! each round adds. Where the answer takes more (an object of a few bytes can become half a kilobyte), so does what is made of
 //! it, in proportion.
 
+use std::collections::BTreeMap;
+
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::{cost, functions};
@@ -24,6 +26,12 @@ const SHORT: u64 = 512;
 
 /// The longest answer. A list of several pages counts as one, too: what is made of it is in proportion to it.
 const ANSWER: u64 = MOST_BODY_BYTES as u64 + MOST_VALUES as u64 * VALUE;
+
+/// What lists, numbers and truth values of the expression itself may take besides.
+const OVERHEAD: u64 = 64 << 10;
+
+/// The longest text of a number: the smallest double. Source: `Display` of `f64`, in which cel writes it.
+const NUMBER: u64 = 336;
 
 /// What an expression comes to, in all the rounds together that its place stands for.
 #[derive(Clone, Copy, Default)]
@@ -60,7 +68,7 @@ struct Round<'a> {
 
 /// Whether an evaluation may make more than it should. For loops that nest no deeper than they may: each level is walked twice.
 pub(super) fn is_too_much(expression: &IdedExpr) -> bool {
-    weigh(expression, None).peak / ANSWER > MOST_ANSWERS
+    weigh(expression, None).peak > MOST_ANSWERS * ANSWER + OVERHEAD
 }
 
 fn weigh(at: &IdedExpr, round: Option<&Round<'_>>) -> Made {
@@ -106,6 +114,12 @@ fn of_call(call: &CallExpr, round: Option<&Round<'_>>) -> Made {
     if let Some(elements) = cost::collected(call) {
         return kept(elements, round);
     }
+    if call.func_name == operators::ADD {
+        let mut added = Vec::new();
+        flatten(call, &mut added);
+        let made: Vec<_> = added.iter().map(|part| weigh_part(part, round)).collect();
+        return put_together(&added, &made, 0);
+    }
     let rounds = round.map_or(1, |round| round.rounds);
     let each = |bytes: u64| bytes.saturating_mul(rounds);
     let parts: Vec<_> = cost::parts(call).map(|part| weigh(part, round)).collect();
@@ -124,18 +138,12 @@ fn of_call(call: &CallExpr, round: Option<&Round<'_>>) -> Made {
         }
         operators::LOGICAL_AND | operators::LOGICAL_OR => Made { size: each(VALUE), peak: longest },
         operators::INDEX => Made { size: first, ..all },
-        operators::ADD => {
-            let size = sum(cost::parts(call).zip(&parts).map(|(part, made)| match text_length(part) {
-                Some(length) => each(length),
-                None => made.size,
-            }));
-            // What goes into it counts once, as a part of it.
-            Made { size, peak: longest.max(size) }
-        }
         functions::SPLIT => made(first.max(parts_of_split(first, rounds).saturating_mul(VALUE))),
         functions::REPLACE if shortens(call) => made(first),
         functions::REPLACE => made(first.saturating_add(each(functions::MAX_GROWN_BYTES as u64))),
-        functions::LOWER_ASCII | "string" => made(sizes),
+        functions::LOWER_ASCII => made(sizes),
+        "string" if call.args.iter().any(is_double) => made(sizes.saturating_add(each(NUMBER))),
+        "string" => made(sizes),
         // Truth values and numbers.
         _ => Made { size: each(VALUE), ..all },
     }
@@ -166,11 +174,85 @@ fn text_length(at: &IdedExpr) -> Option<u64> {
     }
 }
 
-/// A list or map of its own. What goes into it counts once, as a part of it.
+fn is_double(at: &IdedExpr) -> bool {
+    matches!(&at.expr, Expr::Literal(LiteralValue::Double(_)))
+}
+
+/// A list or map of its own.
 fn together(parts: &mut dyn Iterator<Item = &IdedExpr>, round: Option<&Round<'_>>, empty: u64) -> Made {
-    let parts: Vec<_> = parts.map(|part| weigh(part, round)).collect();
-    let size = sum(parts.iter().map(|part| part.size)).saturating_add(empty);
-    Made { size, peak: parts.iter().map(|part| part.peak).fold(size, u64::max) }
+    let parts: Vec<_> = parts.collect();
+    let made: Vec<_> = parts.iter().map(|part| weigh(part, round)).collect();
+    put_together(&parts, &made, empty)
+}
+
+/// What is added up, from left to right: `a + b + c` is one text or list.
+fn flatten<'e>(call: &'e CallExpr, added: &mut Vec<&'e IdedExpr>) {
+    for part in cost::parts(call) {
+        match &part.expr {
+            Expr::Call(inner) if inner.func_name == operators::ADD => flatten(inner, added),
+            _ => added.push(part),
+        }
+    }
+}
+
+/// Of a text in an expression only its bytes are added.
+fn weigh_part(part: &IdedExpr, round: Option<&Round<'_>>) -> Made {
+    let rounds = round.map_or(1, |round| round.rounds);
+    match text_length(part) {
+        Some(length) => Made { size: length.saturating_mul(rounds), peak: 0 },
+        None => weigh(part, round),
+    }
+}
+
+/// What goes in counts once, as a part of the whole; what came before is held while the next one is made.
+fn put_together(parts: &[&IdedExpr], made: &[Made], empty: u64) -> Made {
+    let size = size_together(parts, made).saturating_add(empty);
+    let mut before = empty;
+    let mut peak = size;
+    for (at, part) in made.iter().enumerate() {
+        peak = peak.max(before.saturating_add(part.peak));
+        before = size_together(&parts[..=at], &made[..=at]).saturating_add(empty);
+    }
+    Made { size, peak }
+}
+
+/// Fields of one value, none of them within another, are together no more than that value.
+fn size_together(parts: &[&IdedExpr], made: &[Made]) -> u64 {
+    let paths: Vec<_> = parts.iter().map(|part| path(part)).collect();
+    let is_apart = |at: usize, path: &[&str]| {
+        let mut others = paths.iter().enumerate().filter(|(other, _)| *other != at);
+        path.len() > 1 && !others.any(|(_, other)| is_within(path, other) || is_within(other, path))
+    };
+    let mut of_values: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut size = 0_u64;
+    for ((at, path), made) in paths.iter().enumerate().zip(made) {
+        if is_apart(at, path) {
+            let of_value = of_values.entry(path[0]).or_default();
+            *of_value = made.size.max(*of_value);
+        } else {
+            size = size.saturating_add(made.size);
+        }
+    }
+    size.saturating_add(sum(of_values.into_values()))
+}
+
+/// The variable and the fields that lead to a place; empty where it is no such place.
+fn path(at: &IdedExpr) -> Vec<&str> {
+    match &at.expr {
+        Expr::Ident(name) => vec![name],
+        Expr::Select(select) if !select.test => {
+            let mut path = path(&select.operand);
+            if !path.is_empty() {
+                path.push(&select.field);
+            }
+            path
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_within(path: &[&str], whole: &[&str]) -> bool {
+    !whole.is_empty() && path.starts_with(whole)
 }
 
 fn of_loop(comprehension: &ComprehensionExpr, outer: Option<&Round<'_>>) -> Made {

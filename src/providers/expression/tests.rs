@@ -280,6 +280,9 @@ fn what_an_expression_makes_stays_small() {
     let twice = |times: usize| format!("[1]{} == []", ".map(a, [a, a])".repeat(times));
     let sum = |times: usize| format!("response.text{} == ''", " + response.text".repeat(times));
     let list = |times: usize, after: &str| format!("[{}]{after} == []", vec!["items"; times].join(", "));
+    let nested = |open: &str, close: &str, times: usize| {
+        format!("{}{}{} > 0", open.repeat(times), "1", close.repeat(times))
+    };
     let captured = |times: usize| vec!["vars.e"; times].join(" + ");
     let cases = [
         ("items.map(a, a.x + a.y).exists(x, x == '')".to_owned(), true),
@@ -319,6 +322,22 @@ fn what_an_expression_makes_stays_small() {
         (format!("items.map(i, i.open, {}) == []", captured(2)), false),
         (format!("items.map(i, '{}') == []", "x".repeat(500)), false),
         (format!("items.exists(i, i.x.map(j, {}) == [])", captured(1)), false), // one item may be the whole answer
+        // Fields of one value are together no more than it.
+        (
+            "[response.json.a, response.json.b, response.json.c, response.json.d].exists(x, x > 0)"
+                .to_owned(),
+            true,
+        ),
+        ("response.json.a + response.json.b + response.json.c + response.json.d == 'abcd'".to_owned(), true),
+        ("items.map(o, [o.id, o.status, o.amount]).exists(x, x[0] == x[1])".to_owned(), true),
+        ("[response.json.a, response.json, response.json.a.b, response.json.a] == []".to_owned(), false),
+        // What came before is held while the next is made.
+        (nested("size([items, items, ", "])", 2), false),
+        (nested("size([items, items, items, ", "])", 38), false),
+        (nested("size((items + items) + [", "])", 30), false),
+        (nested("size((items) + [", "])", 30), false),
+        ("items.map(a, string(1e308)) == []".to_owned(), false),
+        ("items.map(a, string(a.id)).exists(x, x == '1')".to_owned(), true),
         ("items.map(a, {'a': a.x}) == []".to_owned(), false),
         ("items.map(a, a.x.replace('', 'xxx')) == []".to_owned(), false),
         ("items.map(a, a.x.replace(a.y, a.z)) == []".to_owned(), false),

@@ -65,6 +65,7 @@ pub fn name_of(next: &Next) -> &'static str {
             Blocked::Denied => "Stop Denied",
             Blocked::ApprovalPolicyMissing(_) => "Stop ApprovalPolicyMissing",
             Blocked::Checks(_) => "Stop Checks",
+            Blocked::OneMoreWaiver(_) => "Stop OneMoreWaiver",
             Blocked::Refused { .. } => "Stop Refused",
             Blocked::AnswerInvalid(_) => "Stop AnswerInvalid",
         },

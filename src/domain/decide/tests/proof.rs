@@ -211,9 +211,23 @@ fn who_was_found_with_one_credential_is_not_absent_because_another_does_not_find
             let back = brief(&process.turn(200_000, Look::Absent));
             let expected = if accept_absent { "Wait SecondLook" } else { "Close Failed/CustomerNotFound" };
             assert_eq!(back, expected, "what the other one saw is no first look, {outcome:?}");
+            process.seen.credential = Some("hmac:another".to_owned());
             process.plan.wish = Wish::Withdrawn;
             assert_eq!(brief(&process.turn(200_100, Look::Absent)), "Close Cancelled/Cancelled");
         }
+    }
+}
+
+/// Somebody deactivated them by hand: it is they, whoever shows it.
+#[test]
+fn who_is_shown_as_deactivated_is_known_with_any_credential_where_nothing_was_done() {
+    for outcome in [not_sent(), rejected(Class::Auth)] {
+        let mut process = Process::new(after(Some(outcome.clone()))).at(soft());
+        process.plan.accept_absent = true;
+        process.seen.credential = Some("hmac:another".to_owned());
+        let inactive = || Look::Inactive(fingerprint("first"));
+        assert_eq!(brief(&process.turn(100_000, inactive())), "Wait SecondLook", "{outcome:?}");
+        assert_eq!(brief(&process.turn(100_100, inactive())), "Close AlreadyAbsent/Inactive", "{outcome:?}");
     }
 }
 
