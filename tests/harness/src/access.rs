@@ -26,7 +26,13 @@ pub(crate) async fn client(kubeconfig: &Path) -> Result<Client, Failure> {
 
 /// One GET, its body as text.
 pub(crate) async fn read(client: &Client, path: &str) -> Result<String, Failure> {
+    read_as(client, path, "application/json").await
+}
+
+/// The same in one of several forms.
+pub(crate) async fn read_as(client: &Client, path: &str, accept: &str) -> Result<String, Failure> {
     let step = || format!("read {path}");
-    let request = http::Request::get(path).body(Vec::new()).map_err(Failure::to(step()))?;
+    let request = http::Request::get(path).header(http::header::ACCEPT, accept);
+    let request = request.body(Vec::new()).map_err(Failure::to(step()))?;
     client.request_text(request).await.map_err(Failure::to(step()))
 }
