@@ -33,8 +33,13 @@ impl World {
         let limited =
             self.scenario.consents && self.scenario.places.iter().any(|place| place.per_hour.is_some());
         let hours = if limited { u64::try_from(sends).unwrap_or(0) + 4 } else { 0 };
-        let windows = 4 * (timing.window() + timing.verify_deadline + timing.lag);
-        windows + 4 * timing.recheck + 40 * MINUTE + hours * HOUR
+        self.windows() + 4 * timing.recheck + 40 * MINUTE + hours * HOUR
+    }
+
+    /// The windows of a deletion, several times over.
+    fn windows(&self) -> Ms {
+        let timing = self.scenario.timing;
+        4 * (timing.window() + timing.verify_deadline + timing.lag)
     }
 
     /// Whether nothing more is to come. Goes over to the calm, when it is time.
@@ -55,7 +60,10 @@ impl World {
             if self.scenario.consents {
                 let told = told(request);
                 self.breaks("L1", format!("request {} did not end: {told}", request.name));
-            } else if !waits_for_a_person(request) && !ends_by_itself(request, self.now) {
+            } else if !waits_for_a_person(request)
+                && !ends_by_itself(request, self.now)
+                && !self.is_under_way(&request.uid)
+            {
                 let told = told(request);
                 self.breaks("L2", format!("request {} waits for nobody: {told}", request.name));
             }
@@ -70,6 +78,12 @@ impl World {
         }
     }
 
+    /// What waited for its budget may have been sent only now: it has the windows that every deletion has.
+    fn is_under_way(&self, uid: &str) -> bool {
+        let mut attempts = self.truth.attempts.values();
+        attempts.any(|attempt| attempt.uid == uid && self.now < attempt.intent_at + self.windows())
+    }
+
     /// Another credential is in use than the one that sent: somebody has to bring it back.
     fn rotated(&self, spec: &offboarding::api::OffboardingRecordSpec) -> bool {
         let place = crate::people::number_of(&spec.provider.name);
@@ -78,7 +92,7 @@ impl World {
     }
 }
 
-/// What waited for its budget may be under way only now.
+/// It waits for a time that is to come, or has come just now.
 fn ends_by_itself(request: &Request, now: Ms) -> bool {
     request.status.waiting_until.is_some_and(|until| wall(now.saturating_sub(MINUTE)) < until)
 }

@@ -1,6 +1,6 @@
 //! Who agrees to what, and how: approvals, denials, and what everybody does once it is calm.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use offboarding::{
     api::Reason,
@@ -9,7 +9,7 @@ use offboarding::{
 
 use crate::{
     api::{Request, Said, View, Watched},
-    people::{control, edit, policies_as_shipped, validity},
+    people::{control, edit, number_of, policies_as_shipped, validity},
     scenario::{MINUTE, Ms, SECOND},
     world::{Event, World, wall},
 };
@@ -132,11 +132,37 @@ fn help(world: &mut World) {
         let another = Reason::PlanChanged.as_str();
         let is_another = request.status.phase == "Blocked"
             && request.status.conditions.iter().any(|condition| condition.reason == another);
-        if is_another {
+        if is_another || waits_crosswise(world, request) {
             control(world, request.name, |spec| spec.cancel = true);
         }
     }
     bring_the_credential_back(world, &view);
+}
+
+/// Two requests for one customer began at different providers, and each waits for the other's record: the later one is given up.
+fn waits_crosswise(world: &World, request: &Request) -> bool {
+    let asked_at = |uid: &String| world.truth.requests.get(uid).map(|asked| asked.created_at);
+    let owners = owners(world, &request.uid);
+    let mut earlier = owners.iter().filter(|owner| asked_at(owner) <= asked_at(&request.uid));
+    earlier.any(|owner| self::owners(world, owner).contains(&request.uid))
+}
+
+/// The other requests that hold a record which this one needs.
+fn owners(world: &World, uid: &str) -> BTreeSet<String> {
+    let Some(asked) = world.truth.requests.get(uid) else { return BTreeSet::new() };
+    let open = world
+        .api
+        .view()
+        .records
+        .values()
+        .filter(|record| !record.spec.closed && record.spec.request.uid != uid);
+    let of_others = open
+        .filter(|record| number_of(&record.spec.provider.name) < asked.targets)
+        .map(|record| &record.spec.request.uid);
+    let is_same = |other: &&String| {
+        world.truth.requests.get(*other).is_some_and(|other| other.customer == asked.customer)
+    };
+    of_others.filter(is_same).cloned().collect()
 }
 
 /// What was sent with one credential is verified with that one: of several that wait, one after the other.

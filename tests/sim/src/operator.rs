@@ -138,6 +138,11 @@ impl World {
         self.operators[operator].is_alive && self.now < self.held_until(operator)
     }
 
+    /// It leads, and nobody else does: what the lease is there for.
+    pub fn leads_alone(&self, operator: usize) -> bool {
+        (0..self.operators.len()).all(|other| self.leads(other) == (other == operator))
+    }
+
     /// It has the lease, and only has to renew it.
     fn may_lead_soon(&self, operator: usize) -> Again {
         let holds = self.leader == Some((operator, self.operators[operator].epoch));

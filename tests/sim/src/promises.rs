@@ -212,6 +212,9 @@ impl World {
         if all_the_time(stopped) {
             self.breaks("S3", format!("permitted {attempt_id}, and it is stopped since {stopped:?} ms"));
         }
+        if all_the_time(request.finished_at) {
+            self.breaks("S3", format!("permitted {attempt_id}, and its request was finished"));
+        }
         if all_the_time(request.denied_since) {
             self.breaks("S1", format!("permitted {attempt_id}, and it was denied"));
         }
@@ -322,10 +325,12 @@ impl World {
     }
 
     /// A status was written: S8, and what it tells is true.
-    pub fn on_status(&mut self, before: &Request, after: &Request) {
+    pub fn on_status(&mut self, writer: usize, before: &Request, after: &Request) {
         let Some(request) = self.truth.requests.get_mut(&after.uid) else { return };
-        let was_finished = request.is_finished || before.status.finished;
-        request.is_finished |= after.status.finished;
+        let was_finished = request.finished_at.is_some() || before.status.finished;
+        if after.status.finished {
+            request.finished_at.get_or_insert(self.now);
+        }
         if was_finished && !after.status.finished {
             self.breaks("S8", format!("request {} is not finished any more", after.name));
         }
@@ -351,7 +356,11 @@ impl World {
         if ends_well {
             self.say("a request ends well", &[], String::new);
         }
-        if is_open {
+        // Two that lead at once cannot see each other's last write: one may find nobody while the other writes an intent. It is no word
+        // of success then, and who is finished is not permitted.
+        if is_open && !ends_well && !self.leads_alone(writer) {
+            self.say("one ends what another one has begun", &[writer], String::new);
+        } else if is_open {
             self.breaks("S8", format!("request {} is finished, and a record of it is open", after.name));
         }
         let has_hard_place =

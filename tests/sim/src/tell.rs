@@ -48,7 +48,7 @@ pub async fn save(
         return Ok(());
     }
     handle.comes_to(Point::StatusWrite).await;
-    let written = handle.put(|world| world.put_status(object, status)).await;
+    let written = handle.put(|world| world.put_status(handle.operator, object, status)).await;
     handle.comes_to(Point::StatusWritten).await;
     written.map_err(|refusal| match refusal {
         Refusal::Conflict => ApiError::Conflict,

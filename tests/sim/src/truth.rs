@@ -24,7 +24,8 @@ pub struct TrueRequest {
     pub denied_since: Option<Ms>,
     /// Targets that an intent was ever written for.
     pub begun: BTreeSet<usize>,
-    pub is_finished: bool,
+    /// Since when its status says so.
+    pub finished_at: Option<Ms>,
 }
 
 /// What somebody really said.
@@ -77,7 +78,7 @@ impl Truth {
             stopped_since: vec![None; asked.targets],
             denied_since: None,
             begun: BTreeSet::new(),
-            is_finished: false,
+            finished_at: None,
         };
         self.requests.insert(request.uid.clone(), request_now);
     }

@@ -303,6 +303,7 @@ impl World {
     /// Replaces exactly the request that was read.
     pub fn put_status(
         &mut self,
+        operator: usize,
         read: &crate::api::Request,
         status: offboarding::api::OffboardingStatus,
     ) -> Result<(), Refusal> {
@@ -312,7 +313,7 @@ impl World {
         }
         let version = self.api.next_version();
         let replaced = crate::api::Request { status, version, ..crate::api::Request::clone(&stored) };
-        self.on_status(&stored, &replaced);
+        self.on_status(operator, &stored, &replaced);
         let name = read.name;
         self.commit(Watched::Requests, |view| {
             view.requests.insert(name, Rc::new(replaced));
