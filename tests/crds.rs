@@ -252,7 +252,10 @@ fn what_kubectl_needs_to_know_about_a_kind() {
         ("CustomerOffboarding", &[".status.phase", ".status.finished", ".spec.request.reason"]),
         ("OffboardingApproval", &[]),
         ("OffboardingProvider", &[]),
-        ("OffboardingRecord", &[".spec.closed", ".spec.day", ".spec.account", ".spec.keyId"]),
+        (
+            "OffboardingRecord",
+            &[".spec.closed", ".spec.day", ".spec.account", ".spec.keyId", ".spec.request.uid"],
+        ),
     ] {
         assert_eq!(selectable(&definition(kind)), fields, "{kind}");
     }

@@ -26,6 +26,7 @@ use super::{Environment, Mode};
     selectable = ".spec.day",
     selectable = ".spec.account",
     selectable = ".spec.keyId",
+    selectable = ".spec.request.uid",
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.account"),
     printcolumn(name = "Attempts", type_ = "integer", json_path = ".spec.attempts[-1:].n"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".spec.waitingFor"),
@@ -114,7 +115,7 @@ pub struct RecordRequest {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Its uid.
+    /// Its uid. Selectable.
     #[schemars(length(max = 64))]
     pub uid: String,
     /// The target's name within it.

@@ -182,10 +182,26 @@ impl ApiServer {
         namespace: &str,
         fields: &str,
     ) -> Result<Vec<T>, ApiError> {
-        let url_path = K::url_path(&(), Some(namespace));
-        // A limit would be read from the store.
-        let any_age = ListParams::default().fields(fields).match_any();
-        let request = Request::new(url_path).list(&any_age).map_err(|_| ApiError::Invalid)?;
+        self.selected::<K, T>(namespace, &ListParams::default().fields(fields).match_any()).await
+    }
+
+    /// Every object of a kind in a namespace that a field selector fits, live: all of them or none. For the few that a selectable field
+    /// tells from very many.
+    ///
+    /// # Errors
+    /// As `list`.
+    pub async fn list_where<K: Namespaced>(&self, namespace: &str, fields: &str) -> Result<Vec<K>, ApiError> {
+        self.selected::<K, K>(namespace, &ListParams::default().fields(fields)).await
+    }
+
+    /// In one answer: an API server filters its cache for that, brought up to date where it must be; a limit would be read from the store.
+    async fn selected<K: Namespaced, T: Debug + Clone + DeserializeOwned>(
+        &self,
+        namespace: &str,
+        which: &ListParams,
+    ) -> Result<Vec<T>, ApiError> {
+        let request =
+            Request::new(K::url_path(&(), Some(namespace))).list(which).map_err(|_| ApiError::Invalid)?;
         let text = within_deadline(self.text(request, LONGEST_LIST)).await?;
         serde_json::from_slice::<ObjectList<T>>(&text).map(|list| list.items).map_err(|_| ApiError::Invalid)
     }

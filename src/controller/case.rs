@@ -217,7 +217,7 @@ impl Case {
         self.memory = Memory::default();
     }
 
-    async fn read_record(&mut self, ctx: &Context, name: &str) {
+    pub(super) async fn read_record(&mut self, ctx: &Context, name: &str) {
         self.stored = match ctx.records.read(name).await {
             Ok(Some(object)) => {
                 self.customer_ref = Some(object.spec.customer_ref.clone());
@@ -276,7 +276,7 @@ impl Case {
 
     /// The provider object that a closed record names, where it is still there: how a request ended is told with what its
     /// profile declares, also when the first try to save that status was lost.
-    async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
+    pub(super) async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
         let Stored::Read(record) = &self.stored else { return };
         let named = &record.spec.provider;
         let found = ProviderKey::of_record(named).and_then(|key| ctx.providers.get(&key));

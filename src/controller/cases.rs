@@ -7,7 +7,7 @@ use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     budgets::Place,
-    case::{Case, Origin},
+    case::{Case, Origin, Stored},
     context::Context,
     error::Error,
 };
@@ -110,7 +110,32 @@ impl Cases {
         for case in &mut self.each {
             unchanged &= case.is_closed() || case.is_unchanged(ctx).await;
         }
-        unchanged
+        unchanged && !self.has_overlooked_a_record(ctx).await
+    }
+
+    /// Without a provider object, or without the id, there is no name to read a record by, and a watch may show it later: there the
+    /// API server is asked for the records of the request itself. Without an answer nobody knows.
+    async fn has_overlooked_a_record(&mut self, ctx: &Context) -> bool {
+        let mut nameless: Vec<&mut Case> =
+            self.each.iter_mut().filter(|case| case.record_name.is_none()).collect();
+        if nameless.is_empty() {
+            return false;
+        }
+        let Ok(records) = ctx.records.of_request(&self.request_uid).await else {
+            nameless.iter_mut().for_each(|case| case.stored = Stored::Unread);
+            return true;
+        };
+        let mut overlooked = false;
+        for record in records {
+            let target = &record.spec.request.target;
+            let Some(case) = nameless.iter_mut().find(|case| case.plan.target == *target) else { continue };
+            case.read_record(ctx, &record.name_any()).await;
+            if case.is_closed() {
+                case.take_the_provider_of_the_record(ctx).await;
+            }
+            overlooked = true;
+        }
+        overlooked
     }
 
     /// Whoever waits for a budget keeps a place there.

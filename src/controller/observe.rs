@@ -78,12 +78,17 @@ async fn look(ctx: &Context, case: &mut Case, facts: &Facts, seen: &mut Observat
     let (keys, customer, in_use) = (case.keys.clone()?, case.customer.clone()?, case.in_use.clone()?);
     let provider = &connection.provider;
     failpoint!("plan.look.before");
-    let sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
+    let mut sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
     failpoint!("plan.look.after");
+    let found = look_of(&keys, &sighting);
+    seen.control = control_where_absent(ctx, provider, &in_use.credentials, Some(&found)).await;
+    // A provider that knew nobody for a moment only would be believed by a control from after it. See decision 17.
+    if found == Look::Absent && seen.control == Some(Control::Good) {
+        sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
+    }
     let lag = connection.facts.declared.consistency_lag;
     seen.created_long_ago = created_long_ago(&sighting, lag);
     seen.look = Some(look_of(&keys, &sighting));
-    seen.control = control_where_absent(ctx, provider, &in_use.credentials, seen.look.as_ref()).await;
     if matches!(seen.look, Some(Look::Present(_))) && may_delete(facts) {
         seen.checks = checks(ctx, provider, &in_use.credentials, &customer, &sighting).await;
         failpoint!("plan.check.after");

@@ -118,6 +118,14 @@ impl Records {
         }
     }
 
+    /// Every record that a request is the latest of, live, whatever this process knows.
+    ///
+    /// # Errors
+    /// As `ApiServer::list_where`.
+    pub async fn of_request(&self, request_uid: &str) -> Result<Vec<OffboardingRecord>, ApiError> {
+        self.api.list_where(&self.namespace, &format!("spec.request.uid={request_uid}")).await
+    }
+
     /// Remembers which record belongs to a request's target.
     pub fn remember(&self, request_uid: &str, target: &str, name: &str) {
         self.known().of_target.insert((request_uid.to_owned(), target.to_owned()), name.to_owned());

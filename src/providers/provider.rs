@@ -135,7 +135,7 @@ impl Provider {
 
     /// Looks at one customer.
     ///
-    /// Never fails: an unanswered look is `Unknown`. `Absent` counts only with a good control request after it.
+    /// Never fails: an unanswered look is `Unknown`. `Absent` counts only with a good control request after it, and a second look after that.
     pub async fn look(&self, credentials: &Credentials, id: &CustomerId, now: Timestamp) -> Sighting {
         self.try_look(credentials, id, now).await.unwrap_or_else(Sighting::unknown)
     }

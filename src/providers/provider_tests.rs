@@ -243,6 +243,16 @@ fn with_check(change: impl FnOnce(&mut api::Check)) -> api::Profile {
     api::Profile { preflight: vec![check], ..small_profile() }
 }
 
+/// Its answer comes in pages.
+fn with_paged_check(change: impl FnOnce(&mut api::Check)) -> api::Profile {
+    let how = body!({"cursor": {"param": "after", "next": "response.json.next"}, "maxPages": 100});
+    with_check(|check| {
+        check.operation.items = Some("response.json.orders".to_owned());
+        check.operation.paginate = Some(serde_json::from_value(how).unwrap());
+        change(check);
+    })
+}
+
 async fn check(profile: &api::Profile, answer: Result<Response, Failure>) -> CheckVerdict {
     let script = Script::of_results([answer]);
     let checks = custom(profile, &script).checks(&token(), &id("c1"), &Captured::nothing(), noon()).await;
@@ -278,11 +288,7 @@ async fn an_answer_that_is_not_understood_blocks_even_where_the_profile_only_war
 
 #[tokio::test]
 async fn pages_of_more_than_eight_mebibytes_are_no_list_however_few_items_they_have() {
-    let how = body!({"cursor": {"param": "after", "next": "response.json.next"}, "maxPages": 100});
-    let paged = with_check(|check| {
-        check.operation.items = Some("response.json.orders".to_owned());
-        check.operation.paginate = Some(serde_json::from_value(how).unwrap());
-    });
+    let paged = with_paged_check(|_| {});
     let page = |at: usize, last: usize, more: usize| {
         let next = if at == last { body!(null) } else { body!(format!("p{at}")) };
         Response { body_bytes: (1 << 20) + more, ..json(200, body!({"orders": [], "next": next})) }
@@ -299,12 +305,7 @@ async fn pages_of_more_than_eight_mebibytes_are_no_list_however_few_items_they_h
 
 #[tokio::test]
 async fn pages_of_more_values_than_eight_of_the_longest_answers_are_no_list_however_short_they_are() {
-    let how = body!({"cursor": {"param": "after", "next": "response.json.next"}, "maxPages": 100});
-    let paged = with_check(|check| {
-        check.operation.items = Some("response.json.orders".to_owned());
-        check.operation.paginate = Some(serde_json::from_value(how).unwrap());
-        check.block_when = "items.size() < 0".to_owned();
-    });
+    let paged = with_paged_check(|check| check.block_when = "items.size() < 0".to_owned());
     // The answer, its two fields, and the one order make four.
     let page = |at: usize, last: usize, more: usize| {
         let next = if at == last { body!(null) } else { body!(format!("p{at}")) };

@@ -32,6 +32,7 @@ const OF_ONE: &[(&str, &str)] = &[
     ("api-faults", "tests/campaign/api_faults.rs"),
     ("stale", "tests/campaign/stale.rs"),
     ("provider-faults", "tests/campaign/provider_faults.rs"),
+    ("operations", "tests/campaign/operations"),
     ("operations", "tests/campaign/operations.rs"),
     ("operations", "tests/campaign/schema.rs"),
     ("soak", "tests/campaign/soak.rs"),

@@ -151,6 +151,37 @@ async fn a_request_deleted_while_its_deletion_is_in_flight_is_finished_from_the_
     .await;
 }
 
+#[tokio::test]
+async fn a_record_whose_name_nobody_knows_is_searched_for_before_its_request_is_said_to_have_ended() {
+    let stage = Stage::start(Options::default()).await.unwrap();
+    let proxy = ApiProxy::start(&stage.plane).await.unwrap();
+    let launch = stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
+    let mut next = ready(&launch, stage.scratch.path()).await.unwrap();
+    proxy.hold_back("offboardingrecords");
+    let row = &rows()[0];
+    let story = prepared(&stage, row, delete_in_flight()).await;
+    story.request("acme", row.provider, row.id).await;
+    story.until_applied(row.provider, row.id).await;
+    stage.kill_operator().await;
+    assert_eq!(story.status("acme").await["targets"][0]["record"], Value::Null);
+    // Its name is made of the account, which the provider object says, and the next leader does not see it.
+    story.remove("OffboardingProvider", row.provider.name()).await;
+    story.patch("CustomerOffboarding", "acme", json!({"spec": {"cancel": true}})).await;
+    stage.free_the_lease().await.unwrap();
+    says(&mut next, "leading").await.unwrap();
+    let status = story
+        .says(
+            "acme",
+            "provider 'juicyway' is not available to this namespace; create the OffboardingProvider",
+        )
+        .await;
+    assert_told(&status, &[["Deleted", "Unknown", "OutcomeUnknown"]]);
+    proxy.let_go();
+    story.provider(row.provider, json!({})).await;
+    assert_eq!(story.finished("acme").await["result"], row.result);
+    story.judged().await;
+}
+
 /// A request whose first DELETE is struck.
 async fn begin(story: &Story<'_>, row: &Row, fault: Value) {
     prepare(story, row, json!([{"match": {"method": "DELETE"}, "times": 1, "do": fault}])).await;

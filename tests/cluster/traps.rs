@@ -115,6 +115,28 @@ async fn a_404_to_the_deletion_and_to_the_look_is_no_proof_while_the_control_req
 }
 
 #[tokio::test]
+async fn a_lie_that_is_over_when_the_control_is_asked_proves_nothing() {
+    let lie = json!({"kind": "lie404", "scope": "once"});
+    let lies = |method: &str| json!([{"match": {"method": method, "customer": ID}, "times": 1, "do": lie}]);
+    play("halflie", async |story| {
+        story.sandbox.set_faults(&lies("DELETE")).await.unwrap();
+        begin(story, json!({})).await;
+        story.until_received(Juicyway, "DELETE", ID, 1).await;
+        story.sandbox.set_faults(&lies("GET")).await.unwrap();
+        assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
+        assert_eq!(story.deletes(Juicyway, ID).await, 2);
+    })
+    .await;
+    play("halflie", async |story| {
+        story.sandbox.set_faults(&lies("GET")).await.unwrap();
+        begin(story, json!({})).await;
+        let status = story.finished("acme").await;
+        assert_eq!(status["result"], "ErasedWithRetention", "who is not found for a moment is not missing");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_soft_deletion_that_cannot_be_observed_ends_unverified_and_one_that_is_flagged_verified() {
     for_each_way_of_showing(&[
         ("Unchanged", "Unverified", ["Verified", "Unknown", "NotObservable"]),

@@ -9,6 +9,9 @@ use crate::{
     },
 };
 
+mod unanswered;
+mod waivers;
+
 /// A request with several targets, as the controller works on it.
 struct Request {
     targets: Vec<Process>,
@@ -370,63 +373,6 @@ fn a_budget_without_room_is_waited_for_without_a_plan() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_passed_over_where_somebody_agreed_to_that_too() {
-    let mut request = request(&["a"]).demanding("a", 1).change("a", blocked);
-    assert_eq!(request.briefly(0), ["Stop Checks"]);
-    let hash = request.hash();
-    let waiver = Grant::Waive { target: "a".to_owned(), check: "wallets".to_owned() };
-    let said = |grants: &[Grant]| {
-        let grants = grants.iter().cloned();
-        ApprovalsSeen::Seen(grants.map(|grant| approval(&hash, grant)).collect())
-    };
-    for (grants, expected) in [
-        (&[Grant::Delete][..], "Stop Checks"),
-        (std::slice::from_ref(&waiver), "Wait Approvals"),
-        (&[waiver.clone(), Grant::Delete], "Delete"),
-    ] {
-        request.whole.approvals = said(grants);
-        assert_eq!(request.briefly(1), [expected], "{grants:?}");
-    }
-    let decisions = request.decide(1);
-    assert!(decisions.waived);
-    let Some((_, Effect::Delete(order))) = decisions.effect() else { panic!("{decisions:?}") };
-    let waivers: Vec<_> = order.waivers.iter().map(|waiver| (&*waiver.check, &*waiver.approver)).collect();
-    assert_eq!(waivers, [("wallets", "bob")]);
-    // The profile is asked at every pass: what it does not let anybody pass over stands in the way of everybody.
-    let mut fixed = request.change("a", |a| a.seen.checks[0].waivable = false);
-    assert_eq!(fixed.briefly(2), ["Stop Checks"]);
-}
-
-/// One of them may be whoever asked. Each is named in the record, and a refusal uses both up.
-#[test]
-fn where_nobody_knows_who_asked_one_waiver_asks_for_another_and_both_are_written_down() {
-    let mut request = request(&["a"]).change("a", blocked).change("a", |a| {
-        a.provider.demands.separation_of_duties = true;
-    });
-    request.whole.author = None;
-    assert_eq!(request.briefly(0), ["Stop Checks"]);
-    let hash = request.hash();
-    let waiver = Grant::Waive { target: "a".to_owned(), check: "wallets".to_owned() };
-    let of = |who: &str| Approval {
-        approver: who.to_owned(),
-        uid: format!("of-{who}"),
-        ..approval(&hash, waiver.clone())
-    };
-    for (said, expected) in [
-        (vec![of("bob")], "Stop OneMoreWaiver"),
-        (vec![of("bob"), Approval { uid: "again".to_owned(), ..of("bob") }], "Stop OneMoreWaiver"),
-        (vec![of("bob"), of("carol"), of("dave")], "Delete"),
-    ] {
-        request.whole.approvals = ApprovalsSeen::Seen(said);
-        assert_eq!(request.briefly(1), [expected]);
-    }
-    let decisions = request.decide(1);
-    let Some((_, Effect::Delete(order))) = decisions.effect() else { panic!("{decisions:?}") };
-    let waivers: Vec<_> = order.waivers.iter().map(|waiver| (&*waiver.check, &*waiver.approver)).collect();
-    assert_eq!(waivers, [("wallets", "bob"), ("wallets", "carol")]);
-}
-
-#[test]
 fn whoever_was_offboarded_before_takes_at_least_one_approval() {
     let before = |process: &mut Process| process.facts = Facts::Earlier(earlier(OffboardingResult::Erased));
     let mut request = request(&["a"]).change("a", before);
@@ -449,47 +395,6 @@ fn an_approval_is_spent_by_a_refusal_that_needs_a_new_decision() {
     ] {
         assert_eq!(refused(class, 1).briefly(100_000), [expected], "{class}");
     }
-}
-
-fn with_check(verdict: CheckVerdict) -> impl FnOnce(&mut Process) {
-    move |process| {
-        process.seen.checks = vec![CheckSeen { name: "invoices".to_owned(), verdict, waivable: true }];
-    }
-}
-
-#[test]
-fn a_warning_without_an_answer_leaves_the_plan_that_people_agreed_to_as_it_is() {
-    let silent = || with_check(CheckVerdict::Unanswered(transient()));
-    let clear = || with_check(CheckVerdict::Clear);
-    let agreed = || request(&["a", "b"]).demanding("a", 1).change("a", clear()).approved();
-    // Once the status tells the plan, and once where a wish to look again sets that aside.
-    for mut request in [agreed().told(), agreed()] {
-        let hash = request.hash();
-        let mut request = request.change("a", silent());
-        let decisions = request.decide(1);
-        let each: Vec<_> = decisions.each.iter().map(brief).collect();
-        assert_eq!(each, ["Wait Check", "Wait Others"], "nothing is sent before the answer");
-        assert_eq!(decisions.plan.map(|plan| plan.hash), Some(hash), "the plan is no other");
-        assert_eq!(decisions.approved_by.map(|people| people.len()), Some(1));
-        assert_eq!(request.change("a", clear()).briefly(2), ["Delete", "Wait Others"]);
-        let mut blocked = agreed().change("a", with_check(CheckVerdict::Blocks));
-        assert_eq!(blocked.briefly(2)[0], "Stop Checks", "the answer is a no");
-    }
-}
-
-#[test]
-fn a_warning_without_an_answer_from_the_beginning_is_part_of_the_plan() {
-    let silent = |process: &mut Process| with_check(CheckVerdict::Unanswered(transient()))(process);
-    let mut unattended = request(&["a"]).change("a", silent);
-    assert_eq!(unattended.briefly(0), ["Delete"]);
-    let attended = request(&["a"]).demanding("a", 1).change("a", silent);
-    assert_eq!(attended.approved().told().briefly(1), ["Delete"], "people agreed to go on without it");
-    // Another change besides is one that people must hear of.
-    let clear = with_check(CheckVerdict::Clear);
-    let mut changed = request(&["a"]).demanding("a", 1).change("a", clear).approved().told();
-    changed = changed.change("a", silent);
-    changed = changed.change("a", |a| a.provider.base_url = "https://other.example".to_owned());
-    assert_eq!(changed.briefly(2), ["Wait Approvals"]);
 }
 
 /// The provider refused the deletion that Bob agreed to, at second 1.

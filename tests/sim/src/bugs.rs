@@ -57,6 +57,10 @@ pub enum Bug {
     TellsTheEndBeforeTheRecordIsClosed,
     /// M36
     HasNoOrphanSweep,
+    /// M46
+    BelievesALookBeforeTheControl,
+    /// M47
+    FindsRecordsByTheirNamesAlone,
 }
 
 impl Bug {
@@ -88,5 +92,7 @@ impl Bug {
         Bug::TakesNoAnswerForYes,
         Bug::TellsTheEndBeforeTheRecordIsClosed,
         Bug::HasNoOrphanSweep,
+        Bug::BelievesALookBeforeTheControl,
+        Bug::FindsRecordsByTheirNamesAlone,
     ];
 }

@@ -163,7 +163,7 @@ impl Case {
         matches!(self.facts(), Facts::Mine(mine) if mine.closed.is_some())
     }
 
-    async fn read_record(&mut self, handle: &Handle, name: &str) {
+    pub async fn read_record(&mut self, handle: &Handle, name: &str) {
         self.stored = match handle.get(|world| world.api.view().records.get(name).cloned()).await {
             Ok(Some(stored)) => {
                 self.customer_ref = Some(stored.spec.customer_ref.clone());
@@ -179,6 +179,11 @@ impl Case {
         };
         self.record_name = Some(name.to_owned());
         self.memory = handle.me(|me| me.memories.get(name).cloned().unwrap_or_default());
+    }
+
+    /// Nobody knows whether it has a record.
+    pub fn mark_unread(&mut self) {
+        self.stored = Read::Unread;
     }
 
     pub async fn read_again(&mut self, handle: &Handle) {

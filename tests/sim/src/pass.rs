@@ -139,6 +139,32 @@ impl Cases {
         self.each.iter().map(Case::facts).collect()
     }
 
+    /// Whether there is a record that nobody knew the name of.
+    async fn has_overlooked_a_record(&mut self, handle: &Handle) -> bool {
+        let mut nameless: Vec<&mut Case> =
+            self.each.iter_mut().filter(|case| case.record_name.is_none()).collect();
+        if nameless.is_empty() || handle.world().has(Bug::FindsRecordsByTheirNamesAlone) {
+            return false;
+        }
+        let uid = nameless[0].plan.request_uid.clone();
+        let found = handle.get(|world| {
+            let records = world.api.view().records.values();
+            let mine = records.filter(|record| record.spec.request.uid == uid);
+            mine.map(|record| (record.spec.request.target.clone(), record.name.clone())).collect::<Vec<_>>()
+        });
+        let Ok(found) = found.await else {
+            nameless.iter_mut().for_each(|case| case.mark_unread());
+            return true;
+        };
+        let mut overlooked = false;
+        for (target, name) in found {
+            let Some(case) = nameless.iter_mut().find(|case| case.plan.target == target) else { continue };
+            case.read_record(handle, &name).await;
+            overlooked = true;
+        }
+        overlooked
+    }
+
     pub fn targeted<'a>(&'a self, facts: &'a [Facts], seen: &'a [Observation]) -> Vec<Targeted<'a>> {
         let each = self.each.iter().zip(facts).zip(seen);
         each.map(|((case, facts), seen)| Targeted { plan: &case.plan, facts, seen, memory: &case.memory })
@@ -179,7 +205,7 @@ async fn work(handle: &Handle, cases: &mut Cases) -> Result<Decisions, Error> {
             for case in cases.each.iter_mut().filter(|_| is_end) {
                 may_be_told &= case.is_closed() || case.is_unchanged(handle).await;
             }
-            if may_be_told {
+            if may_be_told && !(is_end && cases.has_overlooked_a_record(handle).await) {
                 return Ok(decisions);
             }
             (kept, plan) = (cases.each.iter().map(|_| None).collect(), decisions.plan);
@@ -241,11 +267,9 @@ fn learn(handle: &Handle, case: &mut Case, facts: &Facts, seen: &Observation) {
 }
 
 async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observation) {
-    let shown = look_at(handle, case.place, case.customer).await;
-    seen.created_long_ago = shown.created_long_ago;
+    let mut shown = look_at(handle, case.place, case.customer).await;
     let may_be_gone = shown.look == Look::Absent || is_gone(Mode::Soft, &shown.look, None);
     let bug = handle.world().bug;
-    seen.look = Some(shown.look);
     if may_be_gone {
         handle.half_a_call().await;
         seen.control = Some({
@@ -253,6 +277,12 @@ async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observatio
             world.saas.control(world.now, case.place)
         });
     }
+    let is_proved = bug == Some(Bug::BelievesALookBeforeTheControl);
+    if shown.look == Look::Absent && seen.control == Some(Control::Good) && !is_proved {
+        shown = look_at(handle, case.place, case.customer).await;
+    }
+    seen.created_long_ago = shown.created_long_ago;
+    seen.look = Some(shown.look);
     let may_delete = match facts {
         Facts::Mine(mine) => {
             !matches!(mine.last().and_then(|last| last.outcome.as_ref()), Some(Outcome::Accepted))
