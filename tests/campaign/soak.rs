@@ -151,6 +151,10 @@ async fn play(lane: &Lane, proxy: &ApiProxy, draw: &mut Draw, figures: &mut Figu
     }
     story.judged().await;
     proxy.spare(story.namespace.name());
+    // What is there of a connection is held for as long as its provider object: more of them each minute would be no leak.
+    for provider in [Juicyway, Revolv3] {
+        story.remove("OffboardingProvider", provider.name()).await;
+    }
 }
 
 /// A fault that an offboarding overcomes.
