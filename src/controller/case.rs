@@ -200,8 +200,11 @@ impl Case {
     }
 
     fn is_mine(&self) -> bool {
-        matches!(&self.stored, Stored::Read(object) if object.spec.request.uid == self.origin.uid)
-            || matches!(self.stored, Stored::Unread)
+        match &self.stored {
+            Stored::Read(object) => record::is_about(&object.spec, &self.origin.uid),
+            Stored::Unread => true,
+            Stored::NotRead | Stored::None => false,
+        }
     }
 
     /// Whether its record says how this request ended.
@@ -217,7 +220,7 @@ impl Case {
         self.memory = Memory::default();
     }
 
-    pub(super) async fn read_record(&mut self, ctx: &Context, name: &str) {
+    async fn read_record(&mut self, ctx: &Context, name: &str) {
         self.stored = match ctx.records.read(name).await {
             Ok(Some(object)) => {
                 self.customer_ref = Some(object.spec.customer_ref.clone());
@@ -276,7 +279,7 @@ impl Case {
 
     /// The provider object that a closed record names, where it is still there: how a request ended is told with what its
     /// profile declares, also when the first try to save that status was lost.
-    pub(super) async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
+    async fn take_the_provider_of_the_record(&mut self, ctx: &Context) {
         let Stored::Read(record) = &self.stored else { return };
         let named = &record.spec.provider;
         let found = ProviderKey::of_record(named).and_then(|key| ctx.providers.get(&key));

@@ -39,14 +39,20 @@ impl Cases {
         object: &CustomerOffboarding,
         plans: Vec<Plan>,
     ) -> Result<Self, Error> {
+        let request_uid = object.uid().ok_or(Error::Incomplete)?;
+        let found = ctx.records.find(&request_uid).await;
         let mut each = Vec::with_capacity(plans.len());
         for plan in plans {
-            each.push(Case::of_request(ctx, object, plan).await?);
+            let case = Case::of_request(ctx, object, plan).await?;
+            each.push(if found.is_ok() { case } else { Case { stored: Stored::Unread, ..case } });
+        }
+        if let Err(error) = found {
+            tracing::warn!(offboarding = object.name_any(), "whether it has records is not known: {error}");
         }
         let mut cases = Self {
             each,
             namespace: object.namespace().ok_or(Error::Incomplete)?,
-            request_uid: object.uid().ok_or(Error::Incomplete)?,
+            request_uid,
             created_at: created_at(object),
             author: author(object),
             told: told(ctx, object),
@@ -110,32 +116,7 @@ impl Cases {
         for case in &mut self.each {
             unchanged &= case.is_closed() || case.is_unchanged(ctx).await;
         }
-        unchanged && !self.has_overlooked_a_record(ctx).await
-    }
-
-    /// Without a provider object, or without the id, there is no name to read a record by, and a watch may show it later: there the
-    /// API server is asked for the records of the request itself. Without an answer nobody knows.
-    async fn has_overlooked_a_record(&mut self, ctx: &Context) -> bool {
-        let mut nameless: Vec<&mut Case> =
-            self.each.iter_mut().filter(|case| case.record_name.is_none()).collect();
-        if nameless.is_empty() {
-            return false;
-        }
-        let Ok(records) = ctx.records.of_request(&self.request_uid).await else {
-            nameless.iter_mut().for_each(|case| case.stored = Stored::Unread);
-            return true;
-        };
-        let mut overlooked = false;
-        for record in records {
-            let target = &record.spec.request.target;
-            let Some(case) = nameless.iter_mut().find(|case| case.plan.target == *target) else { continue };
-            case.read_record(ctx, &record.name_any()).await;
-            if case.is_closed() {
-                case.take_the_provider_of_the_record(ctx).await;
-            }
-            overlooked = true;
-        }
-        overlooked
+        unchanged
     }
 
     /// Whoever waits for a budget keeps a place there.

@@ -260,6 +260,9 @@ impl Elector {
             Answer::Ours(lease) => {
                 self.ours = Some(lease);
                 self.told = Some(Told::Leading);
+                if !self.ctx.leadership.is_held() {
+                    self.ctx.records.term_begins();
+                }
                 if self.ctx.leadership.hold_until(started + self.timing.renew_deadline) {
                     self.begin();
                 }

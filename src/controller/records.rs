@@ -33,6 +33,9 @@ struct Known {
     of_target: HashMap<(String, String), String>,
     /// What was seen of the customer of a record, by its name and the uid of the request that saw it.
     memories: HashMap<(String, String), Memory>,
+    /// How often this process began to lead, and in which of these terms the records of a request were asked for last.
+    term: u64,
+    searched: HashMap<String, u64>,
     /// Requests that wait for a record to be closed.
     waiting: HashMap<String, HashSet<ObjectRef<CustomerOffboarding>>>,
 }
@@ -64,6 +67,35 @@ impl Records {
             record.spec.request.uid == request_uid && record.spec.request.target == target
         };
         open.iter().find(mine)?.metadata.name.clone()
+    }
+
+    /// Asks the API server for the records of a request, once in each term: who led before may have begun what no watch shows yet,
+    /// for an id or an account that are others by now. What is begun later, this process begins.
+    ///
+    /// # Errors
+    /// As `ApiServer::list_where`. Whether it has records is not known then.
+    pub async fn find(&self, request_uid: &str) -> Result<(), ApiError> {
+        let term = self.known().term;
+        if self.known().searched.get(request_uid) == Some(&term) {
+            return Ok(());
+        }
+        let fields = format!("spec.request.uid={request_uid}");
+        let mut found = self.api.list_where::<OffboardingRecord>(&self.namespace, &fields).await?;
+        // Where an id changed between two, the open one is worked on.
+        found.sort_by_key(|record| !record.spec.closed);
+        for record in &found {
+            let name = record.metadata.name.as_deref().unwrap_or_default();
+            self.remember(request_uid, &record.spec.request.target, name);
+        }
+        self.known().searched.insert(request_uid.to_owned(), term);
+        Ok(())
+    }
+
+    /// This process is about to lead: what others have begun meanwhile it does not know.
+    pub fn term_begins(&self) {
+        let mut known = self.known();
+        known.term += 1;
+        known.searched.clear();
     }
 
     /// All open records.
@@ -102,6 +134,7 @@ impl Records {
         keys: &Keys,
     ) -> Result<OffboardingRecord, ApiError> {
         let spec = record::signed(spec, name, keys);
+        self.remember(&spec.request.uid, &spec.request.target, name);
         match read {
             None => {
                 let metadata = ObjectMeta {
@@ -116,14 +149,6 @@ impl Records {
                 self.api.replace(&self.namespace, &replaced).await
             }
         }
-    }
-
-    /// Every record that a request is the latest of, live, whatever this process knows.
-    ///
-    /// # Errors
-    /// As `ApiServer::list_where`.
-    pub async fn of_request(&self, request_uid: &str) -> Result<Vec<OffboardingRecord>, ApiError> {
-        self.api.list_where(&self.namespace, &format!("spec.request.uid={request_uid}")).await
     }
 
     /// Remembers which record belongs to a request's target.
@@ -146,6 +171,7 @@ impl Records {
     /// Forgets what a request that is gone has seen; but of an open record of its own, which is finished without it.
     pub fn forget_request(&self, request_uid: &str, request: &ObjectRef<CustomerOffboarding>) {
         let mut known = self.known();
+        known.searched.remove(request_uid);
         known.waiting.retain(|_, waiting| {
             waiting.remove(request);
             !waiting.is_empty()

@@ -330,7 +330,10 @@ impl Looked<'_> {
         let proves_nothing = self.provider.declared.when_present == WhenPresent::NotObservable;
         match &attempt.outcome {
             Some(Outcome::Accepted) => self.unplanned(self.verify(attempt, look)),
-            Some(Outcome::Unknown(failure)) if proves_nothing && is_already_gone(failure) => {
+            // The first one may have met a provider that knew nobody for a moment: then it is sent again, and answered as it should be.
+            Some(Outcome::Unknown(failure))
+                if proves_nothing && is_already_gone(failure) && record.may_have_left() > 1 =>
+            {
                 self.unplanned(self.verify(attempt, look))
             }
             None | Some(Outcome::Unknown(_)) => self.after_the_settle_window(record, attempt, look),

@@ -257,6 +257,13 @@ fn canonical(spec: &OffboardingRecordSpec) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
+/// Whether a record is a request's: the latest that it is about, or one that ended before.
+#[must_use]
+pub fn is_about(spec: &OffboardingRecordSpec, request_uid: &str) -> bool {
+    let earlier = spec.history.iter().map(|earlier| &earlier.request);
+    std::iter::once(&spec.request).chain(earlier).any(|request| request.uid == request_uid)
+}
+
 /// What a stored record says to a request; `stored` is `None` where there is no record.
 #[must_use]
 pub fn facts_of(stored: Option<(&str, &OffboardingRecordSpec)>, request_uid: &str, keys: &Keys) -> Facts {

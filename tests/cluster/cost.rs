@@ -110,6 +110,7 @@ async fn a_deletion_that_waits_for_nothing_is_three_writes(stage: &Stage) {
         ("get secrets", 2),               // at planning and after the intent
         ("list customerholds", 1),        // after the intent
         ("list offboardingapprovals", 1), // after the intent: somebody may have said no
+        ("list offboardingrecords", 1),   // at planning: who led before may have begun
     ];
     assert_eq!(reads, tally_of(expected));
     let of_object: Vec<&Call> = calls.iter().filter(|call| call.resource.contains("providers/")).collect();
@@ -180,6 +181,7 @@ fn nothing_is_patched_deleted_or_listed_without_need(stage: &Stage) {
                     call.uri.contains("fieldSelector=spec.closed%21%3Dtrue")
                         || call.uri.ends_with("?&limit=1")
                         || call.uri.contains(SEARCH)
+                        || call.uri.contains("fieldSelector=spec.request.uid%3D")
                 }
                 "offboardingproviders"
                 | "clusteroffboardingproviders"

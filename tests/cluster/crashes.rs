@@ -151,35 +151,43 @@ async fn a_request_deleted_while_its_deletion_is_in_flight_is_finished_from_the_
     .await;
 }
 
+/// The name of a record is made of the account, which the provider object says, and of the id. Who leads next sees no record, and is
+/// told another account or id, or none.
 #[tokio::test]
-async fn a_record_whose_name_nobody_knows_is_searched_for_before_its_request_is_said_to_have_ended() {
+async fn a_record_that_its_name_does_not_lead_to_any_more_is_found_by_its_request() {
     let stage = Stage::start(Options::default()).await.unwrap();
     let proxy = ApiProxy::start(&stage.plane).await.unwrap();
     let launch = stage.launch.clone().env("KUBECONFIG", proxy.kubeconfig());
     let mut next = ready(&launch, stage.scratch.path()).await.unwrap();
     proxy.hold_back("offboardingrecords");
     let row = &rows()[0];
-    let story = prepared(&stage, row, delete_in_flight()).await;
-    story.request("acme", row.provider, row.id).await;
-    story.until_applied(row.provider, row.id).await;
+    let removed = prepared(&stage, row, delete_in_flight()).await;
+    let replaced = prepared(&stage, row, delete_in_flight()).await;
+    replaced.sandbox.seed(row.provider, "cus_stranger", &json!({})).await.unwrap();
+    replaced.customer_secret("who", row.id).await;
+    let from = json!({"customer": {"id": null, "idFrom": {"secretKeyRef": {"name": "who", "key": "id"}}}});
+    removed.request("acme", row.provider, row.id).await;
+    replaced.request_with("acme", row.provider, row.id, from).await;
+    join_all([&removed, &replaced].map(|story| story.until_applied(row.provider, row.id))).await;
     stage.kill_operator().await;
-    assert_eq!(story.status("acme").await["targets"][0]["record"], Value::Null);
-    // Its name is made of the account, which the provider object says, and the next leader does not see it.
-    story.remove("OffboardingProvider", row.provider.name()).await;
-    story.patch("CustomerOffboarding", "acme", json!({"spec": {"cancel": true}})).await;
+    for story in [&removed, &replaced] {
+        assert_eq!(story.status("acme").await["targets"][0]["record"], Value::Null);
+    }
+    removed.remove("OffboardingProvider", row.provider.name()).await;
+    removed.patch("CustomerOffboarding", "acme", json!({"spec": {"cancel": true}})).await;
+    replaced.customer_secret("who", "cus_stranger").await;
     stage.free_the_lease().await.unwrap();
     says(&mut next, "leading").await.unwrap();
-    let status = story
-        .says(
-            "acme",
-            "provider 'juicyway' is not available to this namespace; create the OffboardingProvider",
-        )
-        .await;
+
+    ends(&replaced, row).await;
+    assert_eq!(replaced.received(row.provider, "GET", "cus_stranger").await, Vec::<Value>::new());
+    let not_there = "provider 'juicyway' is not available to this namespace; create the OffboardingProvider";
+    let status = removed.says("acme", not_there).await;
     assert_told(&status, &[["Deleted", "Unknown", "OutcomeUnknown"]]);
     proxy.let_go();
-    story.provider(row.provider, json!({})).await;
-    assert_eq!(story.finished("acme").await["result"], row.result);
-    story.judged().await;
+    removed.provider(row.provider, json!({})).await;
+    ends(&removed, row).await;
+    join_all([&removed, &replaced].map(|story| story.judged())).await;
 }
 
 /// A request whose first DELETE is struck.

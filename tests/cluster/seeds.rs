@@ -246,7 +246,17 @@ async fn each_answer_of_revolv3_to_the_deletion_is_told_and_followed_as_it_shoul
             fault: json!({"kind": "latency", "ms": 1500, "at": "beforeApply"}),
             rest: settles(["NotFound", "AlreadyGone"]),
             mend: Mend::DeletedMeanwhile,
+            pause: SETTLING,
+            deletes: 2,
             ..Seed::new("404, and the customer is shown as before", "Unverified")
+        },
+        Seed {
+            settings: json!({"afterDelete": "Unchanged"}),
+            fault: json!({"kind": "lie404", "scope": "once"}),
+            rest: settles(["NotFound", "AlreadyGone"]),
+            pause: SETTLING,
+            deletes: 2,
+            ..Seed::new("404 of a customer that is there", "Unverified")
         },
         Seed {
             fault: json!({"kind": "rateLimit", "variant": "bare"}),

@@ -81,7 +81,10 @@ impl World {
     /// What waited for its budget may have been sent only now: it has the windows that every deletion has.
     fn is_under_way(&self, uid: &str) -> bool {
         let mut attempts = self.truth.attempts.values();
-        attempts.any(|attempt| attempt.uid == uid && self.now < attempt.intent_at + self.windows())
+        attempts.any(|attempt| {
+            let sent_at = attempt.sent_at.unwrap_or_default();
+            attempt.uid == uid && sent_at > 0 && self.now < sent_at + self.windows()
+        })
     }
 
     /// Another credential is in use than the one that sent: somebody has to bring it back.

@@ -10,6 +10,7 @@ use offboarding::{
         HoldsSeen, Memory, Observation, Outcome, Plan, ProviderFacts, ProviderSeen, Says, Sent, Told, Whole,
         Wish, mode_of,
     },
+    evidence::record,
 };
 
 use crate::{
@@ -92,9 +93,12 @@ impl Case {
         if let Some(name) = hint {
             case.read_record(handle, &name).await;
         }
-        if !matches!(&case.stored, Read::Found(stored) if stored.spec.request.uid == object.uid)
-            && !matches!(case.stored, Read::Unread)
-        {
+        let is_mine = match &case.stored {
+            Read::Found(stored) => record::is_about(&stored.spec, &object.uid),
+            Read::Unread => true,
+            Read::NotAsked | Read::None => false,
+        };
+        if !is_mine {
             case.stored = Read::NotAsked;
             (case.record_name, case.customer_ref, case.memory) = (None, None, Memory::default());
         }
@@ -163,7 +167,7 @@ impl Case {
         matches!(self.facts(), Facts::Mine(mine) if mine.closed.is_some())
     }
 
-    pub async fn read_record(&mut self, handle: &Handle, name: &str) {
+    async fn read_record(&mut self, handle: &Handle, name: &str) {
         self.stored = match handle.get(|world| world.api.view().records.get(name).cloned()).await {
             Ok(Some(stored)) => {
                 self.customer_ref = Some(stored.spec.customer_ref.clone());

@@ -141,10 +141,15 @@ fn help(world: &mut World) {
 
 /// Two requests for one customer began at different providers, and each waits for the other's record: the later one is given up.
 fn waits_crosswise(world: &World, request: &Request) -> bool {
-    let asked_at = |uid: &String| world.truth.requests.get(uid).map(|asked| asked.created_at);
+    let duplicate = Reason::Duplicate.as_str();
+    let is_told =
+        |request: &Request| request.status.conditions.iter().any(|condition| condition.reason == duplicate);
+    let asked_at = |uid: &String| world.truth.requests.get(uid).map(|asked| (asked.created_at, uid.clone()));
     let owners = owners(world, &request.uid);
-    let mut earlier = owners.iter().filter(|owner| asked_at(owner) <= asked_at(&request.uid));
-    earlier.any(|owner| self::owners(world, owner).contains(&request.uid))
+    let view = world.api.view();
+    let all = view.requests.values().filter(|other| is_told(other) && owners.contains(&other.uid));
+    let mut earlier = all.filter(|owner| asked_at(&owner.uid) < asked_at(&request.uid));
+    is_told(request) && earlier.any(|owner| self::owners(world, &owner.uid).contains(&request.uid))
 }
 
 /// The other requests that hold a record which this one needs.

@@ -75,6 +75,8 @@ pub struct Operator {
     pub memories: BTreeMap<String, Memory>,
     /// The record of a request's target, by uid and target.
     pub of_target: BTreeMap<(String, String), String>,
+    /// Requests whose records were asked for in this term.
+    pub searched: BTreeSet<String>,
     /// Requests that wait for a record to be closed.
     pub waiting: BTreeMap<String, BTreeSet<usize>>,
     pub backoff: Backoff,
@@ -103,6 +105,7 @@ impl Operator {
             fate: None,
             memories: BTreeMap::new(),
             of_target: BTreeMap::new(),
+            searched: BTreeSet::new(),
             waiting: BTreeMap::new(),
             backoff: Backoff::default(),
             sent: BTreeMap::new(),
@@ -138,9 +141,9 @@ impl World {
         self.operators[operator].is_alive && self.now < self.held_until(operator)
     }
 
-    /// It leads, and nobody else does: what the lease is there for.
-    pub fn leads_alone(&self, operator: usize) -> bool {
-        (0..self.operators.len()).all(|other| self.leads(other) == (other == operator))
+    /// Another process leads, too: what the lease is there against.
+    pub fn another_leads(&self, operator: usize) -> bool {
+        (0..self.operators.len()).any(|other| other != operator && self.leads(other))
     }
 
     /// It has the lease, and only has to renew it.
@@ -300,6 +303,7 @@ impl World {
     /// Everything is worked on: another process may have sent meanwhile.
     pub fn begins_to_lead(&mut self, operator: usize) {
         self.operators[operator].sent.clear();
+        self.operators[operator].searched.clear();
         let view = self.cache(operator, Watched::Requests);
         for name in view.requests.keys() {
             self.wake(operator, Key::Request(*name));

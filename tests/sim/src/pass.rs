@@ -14,7 +14,7 @@ use offboarding::{
 };
 
 use crate::{
-    api::{Request, Watched},
+    api::{Request, Stored, Watched},
     bugs::Bug,
     case::{Case, approvals, hold_on, told},
     misjudge::{misjudge, tell_the_end_too_soon, tidy_up_for_others},
@@ -47,9 +47,14 @@ pub async fn request_pass(handle: &Handle, name: usize) -> Again {
     let shown = handle.world().cache(handle.operator, Watched::Requests).requests.get(&name).cloned();
     let object = shown.filter(|object| !object.status.finished)?;
     let plans = Plan::of_each_target(&object.uid, &object.spec).ok()?;
+    let is_known = knows_its_records(handle, &object.uid).await;
     let mut each = Vec::with_capacity(plans.len());
     for plan in plans {
-        each.push(Case::of_request(handle, &object, plan).await);
+        let mut case = Case::of_request(handle, &object, plan).await;
+        if !is_known {
+            case.mark_unread();
+        }
+        each.push(case);
     }
     let mut cases = Cases { each, request: Some(object.clone()) };
     cases.refuse_the_same_customer_twice();
@@ -62,6 +67,29 @@ pub async fn request_pass(handle: &Handle, name: usize) -> Again {
         },
         Err(error) => after(handle, &key, &error),
     }
+}
+
+/// Asks for the records of a request, once in each term; whether that was answered.
+async fn knows_its_records(handle: &Handle, uid: &str) -> bool {
+    if handle.me(|me| me.searched.contains(uid)) || handle.world().has(Bug::FindsRecordsByTheirNamesAlone) {
+        return true;
+    }
+    let found = handle.get(|world| {
+        let records = world.api.view().records.values();
+        let mut mine: Vec<Rc<Stored>> =
+            records.filter(|record| record.spec.request.uid == uid).cloned().collect();
+        mine.sort_by_key(|record| !record.spec.closed);
+        mine
+    });
+    let Ok(found) = found.await else { return false };
+    handle.me(|me| {
+        for record in found {
+            let key = (uid.to_owned(), record.spec.request.target.clone());
+            me.of_target.insert(key, record.name.clone());
+        }
+        me.searched.insert(uid.to_owned());
+    });
+    true
 }
 
 /// One pass over one open record: where its request is gone, or finished, it is finished from the record.
@@ -139,32 +167,6 @@ impl Cases {
         self.each.iter().map(Case::facts).collect()
     }
 
-    /// Whether there is a record that nobody knew the name of.
-    async fn has_overlooked_a_record(&mut self, handle: &Handle) -> bool {
-        let mut nameless: Vec<&mut Case> =
-            self.each.iter_mut().filter(|case| case.record_name.is_none()).collect();
-        if nameless.is_empty() || handle.world().has(Bug::FindsRecordsByTheirNamesAlone) {
-            return false;
-        }
-        let uid = nameless[0].plan.request_uid.clone();
-        let found = handle.get(|world| {
-            let records = world.api.view().records.values();
-            let mine = records.filter(|record| record.spec.request.uid == uid);
-            mine.map(|record| (record.spec.request.target.clone(), record.name.clone())).collect::<Vec<_>>()
-        });
-        let Ok(found) = found.await else {
-            nameless.iter_mut().for_each(|case| case.mark_unread());
-            return true;
-        };
-        let mut overlooked = false;
-        for (target, name) in found {
-            let Some(case) = nameless.iter_mut().find(|case| case.plan.target == target) else { continue };
-            case.read_record(handle, &name).await;
-            overlooked = true;
-        }
-        overlooked
-    }
-
     pub fn targeted<'a>(&'a self, facts: &'a [Facts], seen: &'a [Observation]) -> Vec<Targeted<'a>> {
         let each = self.each.iter().zip(facts).zip(seen);
         each.map(|((case, facts), seen)| Targeted { plan: &case.plan, facts, seen, memory: &case.memory })
@@ -205,7 +207,7 @@ async fn work(handle: &Handle, cases: &mut Cases) -> Result<Decisions, Error> {
             for case in cases.each.iter_mut().filter(|_| is_end) {
                 may_be_told &= case.is_closed() || case.is_unchanged(handle).await;
             }
-            if may_be_told && !(is_end && cases.has_overlooked_a_record(handle).await) {
+            if may_be_told {
                 return Ok(decisions);
             }
             (kept, plan) = (cases.each.iter().map(|_| None).collect(), decisions.plan);

@@ -1,6 +1,6 @@
 //! What must hold in every history: the invariants of safety, judged at the very step at which one could break.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use offboarding::{
     api::{Attempt, OffboardingRecordSpec, OffboardingResult},
@@ -34,6 +34,23 @@ fn outcome(attempt: &Attempt) -> Option<OutcomeWord> {
 
 fn result(spec: &OffboardingRecordSpec) -> Option<OffboardingResult> {
     spec.result.as_deref().and_then(|word| word.parse().ok())
+}
+
+/// Whether a record says that a deletion was done in the name of a request, the latest or an earlier one.
+fn says_done(spec: &OffboardingRecordSpec, uid: &str) -> bool {
+    let latest = (&spec.request.uid, spec.result.as_deref());
+    let earlier = spec.history.iter().map(|earlier| (&earlier.request.uid, Some(earlier.result.as_str())));
+    let mine = std::iter::once(latest).chain(earlier).filter(|(of, _)| *of == uid);
+    let results = mine.filter_map(|(_, result)| result?.parse::<OffboardingResult>().ok());
+    results.into_iter().any(|result| {
+        matches!(
+            result,
+            OffboardingResult::Erased
+                | OffboardingResult::ErasedWithRetention
+                | OffboardingResult::Deactivated
+                | OffboardingResult::Unverified
+        )
+    })
 }
 
 impl World {
@@ -338,9 +355,9 @@ impl World {
             return;
         }
         self.say("a status says finished", &[], || format!("{}: {:?}", after.name, after.status.result));
-        let records = self.api.view().records.values();
-        let is_open =
-            records.into_iter().any(|record| !record.spec.closed && record.spec.request.uid == after.uid);
+        let view = self.api.view().clone();
+        let open = view.records.values().filter(|record| !record.spec.closed);
+        let open: Vec<_> = open.filter(|record| record.spec.request.uid == after.uid).collect();
         let result: Option<OffboardingResult> =
             after.status.result.as_deref().and_then(|word| word.parse().ok());
         let ends_well = matches!(
@@ -351,16 +368,23 @@ impl World {
                     | OffboardingResult::Deactivated
                     | OffboardingResult::Unverified
                     | OffboardingResult::AlreadyAbsent
+                    | OffboardingResult::PartiallyDone
             )
         );
+        if !ends_well && view.records.values().any(|record| says_done(&record.spec, &after.uid)) {
+            self.breaks("S8", format!("request {} is {result:?}, and a record says otherwise", after.name));
+        }
         if ends_well {
             self.say("a request ends well", &[], String::new);
         }
         // Two that lead at once cannot see each other's last write: one may find nobody while the other writes an intent. It is no word
         // of success then, and who is finished is not permitted.
-        if is_open && !ends_well && !self.leads_alone(writer) {
+        let me = format!("{writer}-");
+        let by_another =
+            |record: &&Rc<Stored>| record.spec.attempts.last().is_some_and(|last| !last.by.starts_with(&me));
+        if !open.is_empty() && open.iter().all(by_another) && !ends_well && self.another_leads(writer) {
             self.say("one ends what another one has begun", &[writer], String::new);
-        } else if is_open {
+        } else if !open.is_empty() {
             self.breaks("S8", format!("request {} is finished, and a record of it is open", after.name));
         }
         let has_hard_place =

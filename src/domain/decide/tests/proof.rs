@@ -4,14 +4,24 @@ use super::*;
 
 #[test]
 fn where_presence_proves_nothing_an_accepted_deletion_ends_unverified() {
-    for outcome in [Outcome::Accepted, already_gone()] {
-        let process = || Process::new(after(Some(outcome.clone()))).at(unobservable());
+    let accepted = after(Some(Outcome::Accepted));
+    let gone_already = Facts::Mine(record([Some(unknown()), Some(already_gone())]));
+    for facts in [accepted, gone_already] {
+        let process = || Process::new(facts.clone()).at(unobservable());
         assert_eq!(later_on(process(), same()), "Wait StillThere");
         assert_eq!(later_on(process(), Look::Absent), "Close Deactivated/Absent");
         let mut patient = process();
         patient.turn(0, same());
-        assert_eq!(brief(&patient.turn(901, same())), "Close Unverified/NotObservable", "{outcome:?}");
+        assert_eq!(brief(&patient.turn(901, same())), "Close Unverified/NotObservable", "{facts:?}");
     }
+}
+
+/// A provider may know nobody for a moment.
+#[test]
+fn a_404_to_the_only_deletion_that_left_says_nothing_of_a_customer_who_is_shown() {
+    let process = || Process::new(after(Some(already_gone()))).at(unobservable());
+    assert_eq!(later_on(process(), same()), "Delete");
+    assert_eq!(later_on(process(), Look::Absent), "Close Deactivated/Absent");
 }
 
 #[test]
