@@ -9,19 +9,20 @@ use tokio::sync::oneshot;
 use super::{
     connection::Connection,
     context::Context,
+    credential::{InUse, credentials_of},
     error::Error,
     person::{Person, ids_are_personal},
     provider_kinds::{ProviderKey, ProviderObject},
     secrets,
 };
 use crate::{
-    api::{CustomerOffboarding, OffboardingRecord, ProviderReason, RecordProvider, RecordRequest},
+    api::{CustomerOffboarding, OffboardingRecord, RecordProvider, RecordRequest},
     domain::{
-        BudgetSeen, CustomerId, CustomerSeen, CustomerSource, Facts, Failure, HoldSeen, InvalidSpec, Memory,
+        BudgetSeen, CustomerId, CustomerSeen, CustomerSource, Facts, HoldSeen, InvalidSpec, Memory,
         Observation, Plan, ProviderSeen, RecordProblem, Sent, Whole, mode_of,
     },
     evidence::{Keys, record},
-    providers::{Captured, Credentials},
+    providers::Captured,
 };
 
 /// Where a case comes from: a request, or the record that is left of one.
@@ -60,14 +61,6 @@ pub struct Unsaved {
     pub attempt_id: String,
     pub sent: Sent,
     pub answered_at: Timestamp,
-}
-
-/// The credential of this pass.
-#[derive(Clone, Debug)]
-pub struct InUse {
-    pub credentials: Credentials,
-    /// Keyed hash of its values.
-    pub reference: String,
 }
 
 /// One customer at one provider.
@@ -416,37 +409,5 @@ impl Case {
             base_url: provider.base_url.clone(),
             environment: provider.environment,
         })
-    }
-}
-
-/// Reads the credentials that a connection's object names, and checks what can be checked without a call. By that object and no
-/// later one: what is meant for another address must not go to this one.
-///
-/// # Errors
-/// The reason that its condition `Ready` shows.
-pub async fn credentials_of(
-    ctx: &Context,
-    connection: &Connection,
-    keys: &Keys,
-) -> Result<InUse, ProviderReason> {
-    let object = &connection.object;
-    let namespace = object.namespace_of_secrets(&ctx.operator_namespace);
-    let read =
-        secrets::values(&ctx.api, namespace, secrets::CREDENTIALS_TYPE, &object.spec().credentials).await;
-    let secrets::Values { values, version } = read.map_err(|_| ProviderReason::SecretUnavailable)?;
-    let named: Vec<&[u8]> =
-        values.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]).collect();
-    let reference = keys.credential(&named);
-    let credentials = Credentials::new(values, version).map_err(|_| ProviderReason::SecretInvalid)?;
-    connection.provider.accepts(&credentials).map_err(|failure| reason_of(&failure))?;
-    Ok(InUse { credentials, reference })
-}
-
-fn reason_of(failure: &Failure) -> ProviderReason {
-    use crate::domain::{Cause, CauseWord};
-    match failure.cause {
-        CauseWord::Ours(Cause::EnvironmentMismatch) => ProviderReason::EnvironmentMismatch,
-        CauseWord::Ours(Cause::SecretUnavailable) => ProviderReason::SecretUnavailable,
-        _ => ProviderReason::SecretInvalid,
     }
 }

@@ -14,10 +14,11 @@ use tokio::{
 use super::{
     api_server::ApiError,
     budgets::Place,
-    case::{Case, InUse, Stored, Unsaved},
+    case::{Case, Stored, Unsaved},
     cases,
     connection::Connection,
     context::Shared,
+    credential::InUse,
     error::Error,
     perform::{Performed, later},
     person::Person,

@@ -7,6 +7,7 @@ mod cases;
 mod connection;
 mod consents;
 mod context;
+mod credential;
 mod delete;
 mod error;
 mod events;

@@ -7,9 +7,9 @@ use kube::{ResourceExt as _, runtime::controller::Action};
 
 use super::{
     api_server::version_of,
-    case::credentials_of,
     connection::{Connection, Unusable},
     context::Shared,
+    credential::credentials_of,
     error::Error,
     provider_kinds::{ProviderKey, ProviderObject},
 };

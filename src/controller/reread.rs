@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    case::credentials_of, cases, consents, delete::Errand, holds, observe::look_of, policies,
+    cases, consents, credential::credentials_of, delete::Errand, holds, observe::look_of, policies,
     provider_kinds::ProviderKey, secrets,
 };
 use crate::{

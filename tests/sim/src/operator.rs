@@ -14,7 +14,7 @@ use offboarding::{
 };
 
 use crate::{
-    api::{Refusal, View, Watched},
+    api::{Refusal, Stored, View, Watched},
     pass::{record_pass, request_pass},
     rng::Rng,
     scenario::{MINUTE, Ms, Point, SECOND},
@@ -345,7 +345,8 @@ fn changed(kind: Watched, before: &View, after: &View) -> Vec<Key> {
         }
         Watched::Records => {
             let of_interest = after.records.iter().filter(|(name, record)| {
-                before.records.get(*name).is_none_or(|before| before.spec.closed != record.spec.closed)
+                let of_whom = |record: &Stored| (record.spec.closed, record.spec.request.uid.clone());
+                before.records.get(*name).is_none_or(|before| of_whom(before) != of_whom(record))
             });
             of_interest.map(|(name, _)| Key::Record(name.clone())).collect()
         }
