@@ -112,18 +112,6 @@ fn no_history_breaks_a_promise() {
     assert_eq!(failed, None);
 }
 
-/// Each of them broke one: two led at once, and one found nobody while the other wrote an intent; a deletion was sent an hour later, by
-/// its budget; two requests for one customer began crosswise, and a person has to give up one; a look lied, and the control came when
-/// it was over; a provider object was gone before a new leader saw the record.
-const ONCE_BROKEN: [u64; 6] = [500_928, 512_936, 30_979, 35_774, 60_827, 78_343];
-
-#[test]
-fn histories_that_broke_a_promise_once_do_not_any_more() {
-    for seed in ONCE_BROKEN {
-        assert!(run_seed(seed, None).broken.is_none(), "{}", told(seed, None));
-    }
-}
-
 /// A broken promise. A run without one says nothing where the interesting things never happened.
 fn wrong(sum: &Sum) -> Option<String> {
     if let Some(seed) = sum.broken {
@@ -220,7 +208,7 @@ const MISSED: &[(Bug, &[&str], u64)] = &[
     (TakesNoAnswerForYes, &["S4"], 120),
     (TellsTheEndBeforeTheRecordIsClosed, &["S8"], 2),
     (HasNoOrphanSweep, &["L1"], 12),
-    (BelievesALookBeforeTheControl, &["S7"], 35_774),
+    (BelievesALookBeforeTheControl, &["S7"], 45_180),
     (FindsRecordsByTheirNamesAlone, &["S8"], 60_827),
 ];
 
@@ -235,9 +223,9 @@ fn every_rule_that_is_taken_away_is_missed() {
         MISSED.iter().filter(|(bug, ..)| only.as_ref().is_none_or(|name| *name == format!("{bug:?}")))
     {
         let begun = Instant::now();
-        let within = number("SIM_WITHIN").unwrap_or(WITHIN);
+        let (first, within) = (number("SIM_FIRST").unwrap_or(0), number("SIM_WITHIN").unwrap_or(WITHIN));
         let found = std::iter::once(*known)
-            .chain(0..within)
+            .chain(first..first + within)
             .find_map(|seed| Some((seed, run_seed(seed, Some(*bug)).broken?)));
         match found {
             None => wrong.push(format!("{bug:?}: {within} seeds, nothing broken")),
