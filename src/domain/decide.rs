@@ -301,8 +301,9 @@ impl Looked<'_> {
             return if has_record { Next::Do(Effect::Close(ending)) } else { Next::Finished(ending) };
         }
         let lag = self.provider.declared.consistency_lag;
+        // By when it was looked, not by when it is decided: a process that was stopped in between decides later.
         match self.memory.gone {
-            Some(gone) if self.now.uptime >= gone.since.uptime + lag && gone.looks >= 2 => {
+            Some(gone) if gone.newest >= gone.since.uptime + lag && gone.looks >= 2 => {
                 Next::Do(Effect::Close(already))
             }
             gone => Next::Wait(Waiting::SecondLook {

@@ -46,6 +46,8 @@ pub struct GoneSince {
     pub since: Moment,
     /// When the last look that counts was made.
     pub last: Duration,
+    /// When the newest look was made, whether it counts or not.
+    pub newest: Duration,
     /// How many count: they are `interval` apart.
     pub looks: u32,
 }
@@ -115,11 +117,11 @@ impl Memory {
     fn count_gone(&self, interval: Duration, now: Moment) -> GoneSince {
         let longest = LONGEST_GAP.max(interval.saturating_mul(2));
         match self.gone.filter(|gone| now.uptime <= gone.last + longest) {
-            None => GoneSince { since: now, last: now.uptime, looks: 1 },
+            None => GoneSince { since: now, last: now.uptime, newest: now.uptime, looks: 1 },
             Some(gone) if now.uptime >= gone.last + interval => {
-                GoneSince { last: now.uptime, looks: gone.looks + 1, ..gone }
+                GoneSince { last: now.uptime, newest: now.uptime, looks: gone.looks + 1, ..gone }
             }
-            Some(gone) => gone,
+            Some(gone) => GoneSince { newest: now.uptime, ..gone },
         }
     }
 }

@@ -343,6 +343,7 @@ fn remember(mem: Mem, now: Moment) -> Memory {
         gone: (mem.gone > 0).then(|| GoneSince {
             since: ago(mem.gone_age),
             last: now.uptime.saturating_sub(INTERVAL),
+            newest: now.uptime.saturating_sub(INTERVAL),
             looks: u32::from(mem.gone),
         }),
     }
