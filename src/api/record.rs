@@ -115,7 +115,7 @@ pub struct RecordRequest {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Its uid. Selectable.
+    /// Its uid; that of the latest request is selectable.
     #[schemars(length(max = 64))]
     pub uid: String,
     /// The target's name within it.

@@ -47,7 +47,8 @@ impl Cases {
             each.push(if found.is_ok() { case } else { Case { stored: Stored::Unread, ..case } });
         }
         if let Err(error) = found {
-            tracing::warn!(offboarding = object.name_any(), "whether it has records is not known: {error}");
+            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+            tracing::warn!(namespace, offboarding = name, "whether it has records is not known: {error}");
         }
         let mut cases = Self {
             each,

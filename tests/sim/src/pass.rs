@@ -279,8 +279,8 @@ async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observatio
             world.saas.control(world.now, case.place)
         });
     }
-    let is_proved = bug == Some(Bug::BelievesALookBeforeTheControl);
-    if shown.look == Look::Absent && seen.control == Some(Control::Good) && !is_proved {
+    let is_believed = bug == Some(Bug::BelievesALookBeforeTheControl);
+    if shown.look == Look::Absent && seen.control == Some(Control::Good) && !is_believed {
         shown = look_at(handle, case.place, case.customer).await;
     }
     seen.created_long_ago = shown.created_long_ago;
