@@ -9,22 +9,27 @@ use tower_test::mock;
 
 use super::*;
 
+fn object(name: &str, request: &str, closed: bool) -> serde_json::Value {
+    json!({
+        "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingRecord",
+        "metadata": {"name": name, "namespace": "system"},
+        "spec": {
+            "closed": closed,
+            "request": {"namespace": "team", "name": request, "uid": request, "target": "default", "mode": "Hard"},
+            "provider": {
+                "kind": "OffboardingProvider", "namespace": "team", "name": "pay", "uid": "pay",
+                "baseUrl": "https://pay.example", "environment": "sandbox",
+            },
+        },
+    })
+}
+
 /// Records of which these are open: each by its name and the uid of its request.
 fn records(open: &[(&str, &str)]) -> Records {
     let (service, _) = mock::pair::<Request<Body>, Response<Body>>();
     let (cache, mut writer) = reflector::store();
     for (name, request) in open {
-        let record = json!({
-            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingRecord",
-            "metadata": {"name": name, "namespace": "system"},
-            "spec": {
-                "request": {"namespace": "team", "name": request, "uid": request, "target": "default", "mode": "Hard"},
-                "provider": {
-                    "kind": "OffboardingProvider", "namespace": "team", "name": "pay", "uid": "pay",
-                    "baseUrl": "https://pay.example", "environment": "sandbox",
-                },
-            },
-        });
+        let record = object(name, request, false);
         writer.apply_watcher_event(&Event::Apply(serde_json::from_value(record).unwrap()));
     }
     Records::new(ApiServer::new(Client::new(service, "system")), "system".to_owned(), cache)
@@ -71,4 +76,35 @@ async fn of_a_request_that_is_gone_only_its_own_open_record_is_remembered() {
     gone(&records, "duplicate");
     assert!(!remembers(&records, "open", "duplicate"), "nobody else would forget it");
     assert!(remembers(&records, "closed", "waits"));
+}
+
+#[tokio::test]
+async fn the_records_of_a_request_are_asked_for_once_in_each_term_and_the_open_one_is_its_own() {
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let records = Records::new(
+        ApiServer::new(Client::new(service, "system")),
+        "system".to_owned(),
+        reflector::store().0,
+    );
+    let found = json!({
+        "kind": "OffboardingRecordList", "apiVersion": "offboarding.dev/v1alpha1", "metadata": {},
+        "items": [object("of-the-id-now", "request", false), object("of-the-id-then", "request", true)],
+    });
+    let (asked, mut times) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some((request, send)) = server.next_request().await {
+            asked.send(request.uri().to_string()).unwrap();
+            send.send_response(Response::new(Body::from(found.to_string().into_bytes())));
+        }
+    });
+    for terms in 1..=2 {
+        records.term_begins();
+        for _ in 0..2 {
+            records.find("request").await.unwrap();
+        }
+        let uri = times.try_recv().unwrap();
+        assert!(uri.contains("fieldSelector=spec.request.uid%3Drequest"), "{uri}");
+        assert!(times.try_recv().is_err(), "more than once in term {terms}");
+        assert_eq!(records.name_of("request", "default").as_deref(), Some("of-the-id-now"));
+    }
 }
