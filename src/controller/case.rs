@@ -1,6 +1,6 @@
 //! One customer at one provider, as a pass works on it: where it comes from, its record, its provider, its id.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -375,6 +375,7 @@ impl Case {
             customer: self.customer_seen.clone(),
             credential: self.in_use.as_ref().map(|in_use| in_use.reference.clone()),
             look: None,
+            looked_at: Duration::ZERO,
             created_long_ago: false,
             control: None,
             checks: Vec::new(),

@@ -32,9 +32,9 @@ impl Kept {
 
     /// A kept look in what is known now.
     fn into(self, now: Observation) -> Option<(Instant, Observation)> {
-        let (at, Observation { look, created_long_ago, control, checks, .. }) = self.0?;
+        let (at, Observation { look, looked_at, created_long_ago, control, checks, .. }) = self.0?;
         let stands = look.is_some() && at.elapsed() < STANDS;
-        stands.then_some((at, Observation { look, created_long_ago, control, checks, ..now }))
+        stands.then_some((at, Observation { look, looked_at, created_long_ago, control, checks, ..now }))
     }
 }
 
@@ -78,12 +78,14 @@ async fn look(ctx: &Context, case: &mut Case, facts: &Facts, seen: &mut Observat
     let (keys, customer, in_use) = (case.keys.clone()?, case.customer.clone()?, case.in_use.clone()?);
     let provider = &connection.provider;
     failpoint!("plan.look.before");
+    seen.looked_at = ctx.now().uptime;
     let mut sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
     failpoint!("plan.look.after");
     let found = look_of(&keys, &sighting);
     seen.control = control_where_absent(ctx, provider, &in_use.credentials, Some(&found)).await;
     // A provider that knew nobody for a moment only would be believed by a control from after it. See decision 17.
     if found == Look::Absent && seen.control == Some(Control::Good) {
+        seen.looked_at = ctx.now().uptime;
         sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
     }
     let lag = connection.facts.declared.consistency_lag;

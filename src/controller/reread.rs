@@ -1,6 +1,6 @@
 //! After the intent: the customer once more, then everything else live and at once. Anything off or unanswered: no.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt as _;
 use tokio::{sync::Mutex, time::Instant};
@@ -73,6 +73,7 @@ impl Errand {
             customer,
             credential: found.credential,
             look: Some(look),
+            looked_at: Duration::ZERO,
             created_long_ago: false,
             control: None,
             checks: self.checks.clone(),

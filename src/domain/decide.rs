@@ -301,7 +301,6 @@ impl Looked<'_> {
             return if has_record { Next::Do(Effect::Close(ending)) } else { Next::Finished(ending) };
         }
         let lag = self.provider.declared.consistency_lag;
-        // By when it was looked, not by when it is decided: a process that was stopped in between decides later.
         match self.memory.gone {
             Some(gone) if gone.newest >= gone.since.uptime + lag && gone.looks >= 2 => {
                 Next::Do(Effect::Close(already))
@@ -414,7 +413,8 @@ impl Looked<'_> {
         let known = self.memory.knows(attempt).unwrap_or(self.now);
         let window = self.provider.settle_window;
         let until = later(from, self.provider.verify_deadline).max(later(known.wall, window));
-        if self.now.wall < until || self.now.uptime < known.uptime + window {
+        let looked = self.looked();
+        if looked.wall < until || looked.uptime < known.uptime + window {
             return Next::Wait(Waiting::StillThere { until });
         }
         match self.provider.declared.when_present {
@@ -457,8 +457,17 @@ impl Looked<'_> {
     fn lag(&self, attempt: &Attempt) -> Option<Next> {
         let lag = self.provider.declared.consistency_lag;
         let since = self.memory.lags_since(attempt, self.now)?;
-        let over = self.now.uptime >= since.uptime + lag;
+        let over = self.seen.looked_at >= since.uptime + lag;
         (!over).then(|| Next::Wait(Waiting::Lag { until: later(since.wall, lag) }))
+    }
+
+    /// When the look was begun: what is told of a customer goes by that, not by when it is decided.
+    fn looked(&self) -> Moment {
+        let ago = self.now.uptime.saturating_sub(self.seen.looked_at);
+        Moment {
+            uptime: self.seen.looked_at,
+            wall: self.now.wall.saturating_sub(ago).unwrap_or(Timestamp::MIN),
+        }
     }
 }
 

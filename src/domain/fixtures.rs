@@ -215,6 +215,7 @@ impl Process {
                 customer: CustomerSeen::Known { reference: "hmac:customer".to_owned() },
                 credential: Some("hmac:credential".to_owned()),
                 look: None,
+                looked_at: Duration::ZERO,
                 created_long_ago: false,
                 control: None,
                 checks: Vec::new(),
@@ -254,12 +255,17 @@ impl Process {
     }
 
     pub fn decision(&mut self, seconds: u64, look: Look) -> Decisions {
-        let (mode, now) = (self.provider.declared.supports, at(seconds));
+        self.stopped_in_a_look(seconds, seconds, look)
+    }
+
+    /// One turn of a process that is stopped while its look is under way: that is answered, learned and decided late.
+    pub fn stopped_in_a_look(&mut self, begun: u64, answered: u64, look: Look) -> Decisions {
+        let (mode, begun, now) = (self.provider.declared.supports, at(begun), at(answered));
         let mut seen = self.seen.clone();
-        self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, now);
-        if without_a_look(&self.plan, &self.facts, &seen, &self.memory, now).is_none() {
+        self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, begun);
+        if without_a_look(&self.plan, &self.facts, &seen, &self.memory, begun).is_none() {
             seen.control = (look == Look::Absent).then(|| self.control.clone());
-            seen.look = Some(look);
+            (seen.look, seen.looked_at) = (Some(look), begun.uptime);
             self.memory.learn(&self.facts, &seen, mode, self.provider.verify_interval, now);
         }
         decide(&self.plan, &self.facts, &seen, &self.memory, now)

@@ -44,16 +44,16 @@ pub struct PresentSince {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoneSince {
     pub since: Moment,
-    /// When the last look that counts was made.
+    /// When the last look that counts was begun.
     pub last: Duration,
-    /// When the newest look was made, whether it counts or not.
+    /// When the newest look was begun, whether it counts or not.
     pub newest: Duration,
     /// How many count: they are `interval` apart.
     pub looks: u32,
 }
 
 impl Memory {
-    /// Takes in what the record and one observation say. An unanswered look, one that finds the customer, and a new attempt
+    /// Takes in what the record and one observation say: `now` is when it was answered. An unanswered look, one that finds the customer, and a new attempt
     /// end the row of absences; no look at all changes nothing.
     pub fn learn(&mut self, facts: &Facts, seen: &Observation, mode: Mode, interval: Duration, now: Moment) {
         if let Facts::Mine(record) = facts
@@ -70,7 +70,7 @@ impl Memory {
         let counts = is_gone(mode, look, seen.control.as_ref())
             && !with_another_credential(facts, look, seen)
             && !self.is_too_early(facts, seen, now);
-        self.gone = counts.then(|| self.count_gone(interval, now));
+        self.gone = counts.then(|| self.count_gone(interval, seen.looked_at, now));
     }
 
     /// Since when this process has known an attempt.
@@ -99,7 +99,7 @@ impl Memory {
         let lag = provider.declared.consistency_lag;
         let sent = record.last().filter(|attempt| attempt.may_matter());
         let since = sent.and_then(|attempt| self.lags_since(attempt, now));
-        since.is_some_and(|since| now.uptime < since.uptime + lag)
+        since.is_some_and(|since| seen.looked_at < since.uptime + lag)
     }
 
     fn learn_present(&mut self, fingerprint: &Fingerprint, created_long_ago: bool, now: Moment) {
@@ -114,14 +114,15 @@ impl Memory {
         }
     }
 
-    fn count_gone(&self, interval: Duration, now: Moment) -> GoneSince {
+    /// The row begins when its first look was answered, and is as long as to when the newest one was begun.
+    fn count_gone(&self, interval: Duration, looked_at: Duration, now: Moment) -> GoneSince {
         let longest = LONGEST_GAP.max(interval.saturating_mul(2));
-        match self.gone.filter(|gone| now.uptime <= gone.last + longest) {
-            None => GoneSince { since: now, last: now.uptime, newest: now.uptime, looks: 1 },
-            Some(gone) if now.uptime >= gone.last + interval => {
-                GoneSince { last: now.uptime, newest: now.uptime, looks: gone.looks + 1, ..gone }
+        match self.gone.filter(|gone| looked_at <= gone.last + longest) {
+            None => GoneSince { since: now, last: looked_at, newest: looked_at, looks: 1 },
+            Some(gone) if looked_at >= gone.last + interval => {
+                GoneSince { last: looked_at, newest: looked_at, looks: gone.looks + 1, ..gone }
             }
-            Some(gone) => GoneSince { newest: now.uptime, ..gone },
+            Some(gone) => GoneSince { newest: looked_at, ..gone },
         }
     }
 }

@@ -21,6 +21,9 @@ pub struct Observation {
     pub credential: Option<String>,
     /// The look at the customer, where one was made.
     pub look: Option<Look>,
+    /// When that look was begun, by the uptime; zero where none was made. What it shows may be as old as this, and older by the
+    /// lag of reads, however much later it is decided: a process can be stopped in between.
+    pub looked_at: Duration,
     /// Whether the provider says, by its own clock, that it created the customer longer than `consistencyLag` ago.
     pub created_long_ago: bool,
     /// The control request; made only for absences.

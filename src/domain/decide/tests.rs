@@ -66,15 +66,13 @@ fn an_earlier_offboarding_elsewhere_is_a_question_for_a_person() {
     }
 }
 
-/// A process may be stopped between a look and what is decided by it.
+/// A process may be stopped while it looks, and before it decides.
 #[test]
 fn never_there_is_not_accepted_by_a_look_from_within_the_lag_however_late_it_is_decided() {
     let mut process = Process::new(Facts::None).with(|process| process.plan.accept_absent = true);
     process.turn(0, Look::Absent);
     process.turn(20, Look::Absent);
-    let seen = Observation { look: Some(Look::Absent), control: Some(Control::Good), ..process.seen.clone() };
-    let late = decide(&process.plan, &process.facts, &seen, &process.memory, at(300));
-    assert_eq!(brief(&late.next), "Wait SecondLook");
+    assert_eq!(brief(&process.stopped_in_a_look(20, 300, Look::Absent).next), "Wait SecondLook");
     assert_eq!(brief(&process.turn(301, Look::Absent)), "Close AlreadyAbsent/Absent");
 }
 

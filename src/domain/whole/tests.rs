@@ -80,7 +80,7 @@ impl Request {
             if wanted[index] {
                 let look = &self.looks[index];
                 seen[index].control = (*look == Look::Absent).then_some(crate::domain::Control::Good);
-                seen[index].look = Some(look.clone());
+                (seen[index].look, seen[index].looked_at) = (Some(look.clone()), now.uptime);
                 let mode = target.provider.declared.supports;
                 target.memory.learn(&target.facts, &seen[index], mode, target.provider.verify_interval, now);
             }

@@ -30,7 +30,7 @@ const AGE_OF_A_REREAD: Duration = Duration::from_secs(2);
 /// Properties of a provider object that say which ids it takes, and whether they may stand in a request.
 const IDS_ARE_RULED_BY: [&str; 3] = ["idClass", "profile", "customProfile"];
 
-/// The id was refused, and this request had sent nothing.
+/// The id was refused, and the request says that it had sent nothing.
 fn has_refused_the_spec(status: &Value) -> bool {
     let reason = |of: &str| {
         let mut conditions = status["conditions"].as_array().into_iter().flatten();
@@ -396,8 +396,10 @@ impl<'a> Play<'a> {
         self.patch("CustomerOffboarding", json!({"spec": {"suspend": false, "notBefore": null}})).await.ok();
         let status = self.ended().await;
         let result = status["result"].as_str().unwrap_or("no result").to_owned();
-        let spec = self.get("CustomerOffboarding").await.unwrap()["spec"].clone();
+        let object = self.get("CustomerOffboarding").await.unwrap();
+        let spec = &object["spec"];
         let refused = self.ids_ruled_anew.get() && has_refused_the_spec(&status);
+        assert!(!refused || !self.has_sent_for(&object["metadata"]["uid"]).await, "{status:#}");
         let cancelled = spec["cancel"] == true && result == "Cancelled";
         let sound = [self.case.success(), "AlreadyAbsent"].contains(&&*result);
         assert!(sound || cancelled || refused, "{status:#}\n{spec:#}");
@@ -409,6 +411,15 @@ impl<'a> Play<'a> {
         self.only_what_was_agreed_to_was_deleted().await;
         story.judged().await;
         result
+    }
+
+    /// Whether a record knows of a deletion that may have left in the name of a request.
+    async fn has_sent_for(&self, uid: &Value) -> bool {
+        let records = self.story.records().await;
+        let mine = records.iter().filter(|record| record["spec"]["request"]["uid"] == *uid);
+        let mut attempts =
+            mine.flat_map(|record| record["spec"]["attempts"].as_array().into_iter().flatten());
+        attempts.any(|attempt| attempt["outcome"] != "NotSent")
     }
 
     async fn put_back(&self, kind: &str) {

@@ -142,6 +142,7 @@ impl Brain {
         let wants_a_look = by_itself.is_none();
         if wants_a_look && question.seen != Seen::Nothing {
             self.look(&question, &mut seen);
+            seen.looked_at = now.uptime;
             memory.learn(&facts, &seen, mode, INTERVAL, now);
         }
         let decision = decide(&plan, &facts, &seen, &memory, now);
@@ -292,6 +293,7 @@ fn observation(place: Place, provider: ProviderFacts) -> Observation {
         customer: CustomerSeen::Known { reference: "hmac:customer".to_owned() },
         credential: Some(shelf::credential(place.credential)),
         look: None,
+        looked_at: Duration::ZERO,
         created_long_ago: false,
         control: None,
         checks: Vec::new(),

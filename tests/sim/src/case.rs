@@ -261,6 +261,7 @@ impl Case {
             customer: self.seen.clone(),
             credential: self.credential.clone(),
             look: None,
+            looked_at: Duration::ZERO,
             created_long_ago: false,
             control: None,
             checks: Vec::new(),

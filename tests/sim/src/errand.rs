@@ -265,6 +265,7 @@ impl Errand<'_> {
             customer: CustomerSeen::Known { reference: self.case.customer_ref.clone().unwrap_or_default() },
             credential: secret.flatten(),
             look: Some(look),
+            looked_at: Duration::ZERO,
             created_long_ago: false,
             control: None,
             checks: self.checks.to_vec(),

@@ -240,8 +240,8 @@ async fn observe(handle: &Handle, cases: &mut Cases, kept: Vec<Kept>) -> Vec<(Ms
         let stands = kept.filter(|(at, kept)| kept.look.is_some() && now - at < STANDS);
         is_kept.push(stands.is_some());
         seen.push(match stands {
-            Some((at, Observation { look, created_long_ago, control, checks, .. })) => {
-                (at, Observation { look, created_long_ago, control, checks, ..bare })
+            Some((at, Observation { look, looked_at, created_long_ago, control, checks, .. })) => {
+                (at, Observation { look, looked_at, created_long_ago, control, checks, ..bare })
             }
             None => (now, bare),
         });
@@ -269,6 +269,7 @@ fn learn(handle: &Handle, case: &mut Case, facts: &Facts, seen: &Observation) {
 }
 
 async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observation) {
+    seen.looked_at = uptime(handle);
     let mut shown = look_at(handle, case.place, case.customer).await;
     let may_be_gone = shown.look == Look::Absent || is_gone(Mode::Soft, &shown.look, None);
     let bug = handle.world().bug;
@@ -281,6 +282,7 @@ async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observatio
     }
     let is_believed = bug == Some(Bug::BelievesALookBeforeTheControl);
     if shown.look == Look::Absent && seen.control == Some(Control::Good) && !is_believed {
+        seen.looked_at = uptime(handle);
         shown = look_at(handle, case.place, case.customer).await;
     }
     seen.created_long_ago = shown.created_long_ago;
@@ -299,6 +301,10 @@ async fn look(handle: &Handle, case: &Case, facts: &Facts, seen: &mut Observatio
     if bug == Some(Bug::TakesSilenceForAbsence) && matches!(seen.look, Some(Look::Unknown(_))) {
         (seen.look, seen.control) = (Some(Look::Absent), Some(Control::Good));
     }
+}
+
+fn uptime(handle: &Handle) -> Duration {
+    handle.world().moment(handle.operator).uptime
 }
 
 fn checks(handle: &Handle, case: &Case) -> Vec<CheckSeen> {

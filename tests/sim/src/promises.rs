@@ -344,6 +344,8 @@ impl World {
     /// A status was written: S8, and what it tells is true.
     pub fn on_status(&mut self, writer: usize, before: &Request, after: &Request) {
         let Some(request) = self.truth.requests.get_mut(&after.uid) else { return };
+        let (customer, since) =
+            (request.customer, request.created_at.saturating_sub(self.scenario.timing.lag));
         let was_finished = request.finished_at.is_some() || before.status.finished;
         if after.status.finished {
             request.finished_at.get_or_insert(self.now);
@@ -377,12 +379,18 @@ impl World {
         if ends_well {
             self.say("a request ends well", &[], String::new);
         }
-        // Two that lead at once cannot see each other's last write: one may find nobody while the other writes an intent. It is no word
-        // of success then, and who is finished is not permitted.
+        // Two that lead at once cannot see each other's last write: one may find nobody while the other, by a read that lags, writes an
+        // intent. It is no word of success then, or a true one, and who is finished is not permitted.
         let me = format!("{writer}-");
         let by_another =
             |record: &&Rc<Stored>| record.spec.attempts.last().is_some_and(|last| !last.by.starts_with(&me));
-        if !open.is_empty() && open.iter().all(by_another) && !ends_well && self.another_leads(writer) {
+        let was_gone = |record: &&Rc<Stored>| {
+            let seen = self.saas.between(number_of(&record.spec.provider.name), customer, since, self.now);
+            seen.iter().any(|who| who.incarnation == 0 || !who.active)
+        };
+        let may_end =
+            !ends_well || (result == Some(OffboardingResult::AlreadyAbsent) && open.iter().all(was_gone));
+        if !open.is_empty() && open.iter().all(by_another) && may_end && self.another_leads(writer) {
             self.say("one ends what another one has begun", &[writer], String::new);
         } else if !open.is_empty() {
             self.breaks("S8", format!("request {} is finished, and a record of it is open", after.name));

@@ -87,6 +87,31 @@ fn gone_is_believed_once_no_read_can_be_older_than_the_customer() {
     assert_eq!(brief(&recreated.turn(1, another())), "Wait Lag");
 }
 
+/// A process may be stopped while it looks: what is told late is as old as the look's beginning.
+#[test]
+fn a_look_proves_what_was_so_when_it_was_begun() {
+    let accepted = || Process::new(after(Some(Outcome::Accepted)));
+    for (look, begun, expected) in [
+        (Look::Absent, 59, "Wait Lag"),
+        (another(), 59, "Wait Lag"),
+        (same(), 900, "Wait StillThere"),
+        (Look::Absent, 60, "Close Erased/Absent"),
+        (another(), 60, "Close Recreated/Recreated"),
+        (same(), 901, "Close Failed/StillPresent"),
+    ] {
+        let mut process = accepted();
+        process.turn(0, same());
+        let next = process.stopped_in_a_look(begun, 100_000, look.clone()).next;
+        assert_eq!(brief(&next), expected, "{look:?}, begun at {begun}");
+    }
+    let mut twice = accepted().at(ProviderFacts { confirmations: 2, ..hard() });
+    twice.turn(0, same());
+    assert_eq!(brief(&twice.stopped_in_a_look(59, 61, Look::Absent).next), "Wait Lag"); // does not count
+    assert_eq!(brief(&twice.turn(100, Look::Absent)), "Wait Confirming");
+    let next = twice.stopped_in_a_look(105, 200, Look::Absent).next;
+    assert_eq!(brief(&next), "Wait Confirming", "begun within the interval of the first");
+}
+
 #[test]
 fn gone_is_believed_after_as_many_looks_in_a_row_as_the_provider_object_asks_for() {
     let mut provider = hard();

@@ -71,6 +71,7 @@ impl Brain {
             wants[usize::from(*target)] = wanted && seen == Seen::Nothing;
             if wanted && seen != Seen::Nothing {
                 look(&mut each.seen, seen, question.people.places[usize::from(*target)]);
+                each.seen.looked_at = now.uptime;
                 each.learn(now);
             }
         }
@@ -180,6 +181,7 @@ impl Brain {
             customer: CustomerSeen::Known { reference },
             credential: Some(credential(0)),
             look: None,
+            looked_at: Duration::ZERO,
             created_long_ago: false,
             control: None,
             checks: checks(place.blocked),
