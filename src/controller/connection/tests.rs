@@ -320,15 +320,23 @@ async fn however_many_ask_at_once_a_provider_object_has_one_limiter() {
     }
 }
 
-/// On one thread, whoever loads at the first poll lets nobody else go on meanwhile.
-#[tokio::test]
-async fn a_profile_is_loaded_while_other_passes_go_on() {
-    let (connections, object) = (connections(), named("uid-1"));
-    let mut asked = std::pin::pin!(connections.of(&object));
-    assert!(futures::poll!(asked.as_mut()).is_pending());
-    assert!(asked.await.is_ok());
-    let again = std::pin::pin!(connections.of(&object));
-    assert!(futures::poll!(again).is_ready(), "it is loaded once");
+/// On one thread, whoever loads while polled lets nobody else go on meanwhile: it is loaded where something else is busy here.
+#[test]
+fn a_profile_is_loaded_while_other_passes_go_on() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (connections, object) = (connections(), named("uid-1"));
+        let (go_on, busy) = std::sync::mpsc::channel();
+        let occupied = tokio::task::spawn_blocking(move || busy.recv());
+        let mut asked = std::pin::pin!(connections.of(&object));
+        assert!(futures::poll!(asked.as_mut()).is_pending());
+        go_on.send(()).unwrap();
+        assert!(asked.await.is_ok());
+        occupied.await.unwrap().unwrap();
+        let again = std::pin::pin!(connections.of(&object));
+        assert!(futures::poll!(again).is_ready(), "it is loaded once");
+    });
 }
 
 /// A custom profile may be large.
