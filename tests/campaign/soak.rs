@@ -165,7 +165,11 @@ async fn play(lane: &Lane, proxy: &ApiProxy, draw: &mut Draw, figures: &mut Figu
     }
     story.judged().await;
     proxy.spare(story.namespace.name());
-    // What is there of a connection is held for as long as its provider object: more of them each minute would be no leak.
+    // What is in the cluster is in the watches' caches, and a connection is held for as long as its provider object: more of them
+    // each minute would be no leak. The records stay.
+    for case in &cases {
+        story.remove("CustomerOffboarding", &case.request).await;
+    }
     for provider in [Juicyway, Revolv3] {
         story.remove("OffboardingProvider", provider.name()).await;
     }
