@@ -146,6 +146,13 @@ impl World {
         (0..self.operators.len()).any(|other| other != operator && self.leads(other))
     }
 
+    /// It was stopped at a moment, and has had no time since then for more than what it was about to do.
+    pub fn was_stopped(&self, operator: usize, at: Ms) -> bool {
+        let me = &self.operators[operator];
+        (me.frozen_at..=me.frozen_until).contains(&at)
+            && self.now <= me.frozen_until + 2 * self.scenario.timing.call
+    }
+
     /// It has the lease, and only has to renew it.
     fn may_lead_soon(&self, operator: usize) -> Again {
         let holds = self.leader == Some((operator, self.operators[operator].epoch));

@@ -390,7 +390,13 @@ impl World {
         };
         let may_end =
             !ends_well || (result == Some(OffboardingResult::AlreadyAbsent) && open.iter().all(was_gone));
-        if !open.is_empty() && open.iter().all(by_another) && may_end && self.another_leads(writer) {
+        // So does who was stopped while the other one wrote it, and goes on with what it was about to tell.
+        let was_away = |record: &Rc<Stored>| {
+            let last = record.spec.attempts.last().and_then(|last| self.truth.attempts.get(&last.id));
+            last.is_some_and(|last| self.was_stopped(writer, last.intent_at))
+        };
+        let are_two = self.another_leads(writer) || open.iter().all(|record| was_away(record));
+        if !open.is_empty() && open.iter().all(by_another) && may_end && are_two {
             self.say("one ends what another one has begun", &[writer], String::new);
         } else if !open.is_empty() {
             self.breaks("S8", format!("request {} is finished, and a record of it is open", after.name));
