@@ -26,8 +26,9 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute.
-const AFTERWARDS: Duration = Duration::from_secs(60);
+/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute, and as much
+/// again at random (kube-runtime 5, `DefaultBackoff`).
+const AFTERWARDS: Duration = Duration::from_secs(90);
 
 const GLANCE: Duration = Duration::from_millis(100);
 
