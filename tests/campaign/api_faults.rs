@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use harness::{
@@ -27,8 +27,11 @@ use crate::{
 const AT_ONCE: usize = 8;
 
 /// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute, and as much
-/// again at random (kube-runtime 5, `DefaultBackoff`).
-const AFTERWARDS: Duration = Duration::from_secs(90);
+/// again at random (kube-runtime 5, `DefaultBackoff`), and another story's strike may come first.
+const AFTERWARDS: Duration = Duration::from_secs(180);
+
+/// So often a watch that was asked for without being struck is cut once more.
+const CUT_AGAIN: Duration = Duration::from_secs(5);
 
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -235,8 +238,13 @@ impl<'a> Proxied<'a> {
         };
         // A watch that was cut may be asked for again only now. Where it is not, `plan` says so.
         let is_struck = async {
+            let mut cut = Instant::now();
             while self.proxy.struck_by(fault) == 0 {
                 tokio::time::sleep(GLANCE).await;
+                if when == When::Again && cut.elapsed() > CUT_AGAIN {
+                    self.proxy.cut_watches(resource);
+                    cut = Instant::now();
+                }
             }
         };
         let _in_time = tokio::time::timeout(AFTERWARDS, is_struck).await;
