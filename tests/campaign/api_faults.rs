@@ -26,9 +26,9 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute, and as much
-/// again at random (kube-runtime 5, `DefaultBackoff`), and another story's strike may come first.
-const AFTERWARDS: Duration = Duration::from_secs(180);
+/// So long after its end a story is watched for what is yet to be struck. Who had many watches cut asks for the next one within a
+/// minute (kube-runtime 5, `DefaultBackoff`: 30 s, and as much again at random), and each of the others may come first.
+const AFTERWARDS: Duration = Duration::from_secs(60 * AT_ONCE as u64);
 
 /// So often a watch that was asked for without being struck is cut once more.
 const CUT_AGAIN: Duration = Duration::from_secs(5);
@@ -209,7 +209,7 @@ impl<'a> Proxied<'a> {
             matches: ApiMatch { verb: verb.to_owned(), resource: resource.to_owned(), about },
             // The one with the outcome of the first attempt passes.
             skip: skip + u32::from(when == When::Refused),
-            times: if is_slow { 1 } else { 1 + u32::try_from(draw.below(3)).unwrap() },
+            times: if is_slow || when == When::Again { 1 } else { 1 + u32::try_from(draw.below(3)).unwrap() },
             strike,
             applies,
         });
