@@ -120,6 +120,8 @@ pub async fn put(
     spec: OffboardingRecordSpec,
 ) -> Result<Rc<Stored>, Refusal> {
     let spec = record::signed(spec, name, &KEYS);
+    let key = (spec.request.uid.clone(), spec.request.target.clone());
+    handle.me(|me| me.of_target.insert(key, name.to_owned()));
     let record = Stored::new(name.to_owned(), 0, spec);
     let by = (handle.operator, handle.epoch);
     handle.put(|world| world.put_record(read, record, by)).await
