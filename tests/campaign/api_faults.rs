@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use harness::{
@@ -26,12 +26,8 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// So long after its end a story is watched for what is yet to be struck. Who had many watches cut asks for the next one within a
-/// minute (kube-runtime 5, `DefaultBackoff`: 30 s, and as much again at random), and each of the others may come first.
-const AFTERWARDS: Duration = Duration::from_secs(60 * AT_ONCE as u64);
-
-/// So often a watch that was asked for without being struck is cut once more.
-const CUT_AGAIN: Duration = Duration::from_secs(5);
+/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute.
+const AFTERWARDS: Duration = Duration::from_secs(60);
 
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -209,7 +205,7 @@ impl<'a> Proxied<'a> {
             matches: ApiMatch { verb: verb.to_owned(), resource: resource.to_owned(), about },
             // The one with the outcome of the first attempt passes.
             skip: skip + u32::from(when == When::Refused),
-            times: if is_slow || when == When::Again { 1 } else { 1 + u32::try_from(draw.below(3)).unwrap() },
+            times: if is_slow { 1 } else { 1 + u32::try_from(draw.below(3)).unwrap() },
             strike,
             applies,
         });
@@ -238,13 +234,8 @@ impl<'a> Proxied<'a> {
         };
         // A watch that was cut may be asked for again only now. Where it is not, `plan` says so.
         let is_struck = async {
-            let mut cut = Instant::now();
             while self.proxy.struck_by(fault) == 0 {
                 tokio::time::sleep(GLANCE).await;
-                if when == When::Again && cut.elapsed() > CUT_AGAIN {
-                    self.proxy.cut_watches(resource);
-                    cut = Instant::now();
-                }
             }
         };
         let _in_time = tokio::time::timeout(AFTERWARDS, is_struck).await;
