@@ -26,8 +26,8 @@ use crate::{
 /// So many offboardings at once on one operator.
 const AT_ONCE: usize = 8;
 
-/// So long after its end a story is watched for what is yet to be struck: who had many watches cut waits half a minute.
-const AFTERWARDS: Duration = Duration::from_secs(60);
+/// So long a plan waits for its strike: a watch that was cut again and again is asked for after 30 to 60 s (kube-runtime).
+const IN_TIME: Duration = Duration::from_secs(90);
 
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -139,13 +139,17 @@ struct Proxied<'a> {
     proxy: ApiProxy,
     operator: Mutex<Process>,
     restarts: std::sync::atomic::AtomicU64,
+    /// Who strikes the next watch of a resource. Each is asked for again once only, and would be waited for in vain by a second.
+    turns: BTreeMap<&'static str, Mutex<()>>,
 }
 
 impl<'a> Proxied<'a> {
     async fn start(lane: &'a Lane) -> Proxied<'a> {
         let proxy = ApiProxy::start(&lane.stage.plane).await.unwrap();
         let operator = Mutex::new(lane.leader_behind(&proxy).await);
-        Proxied { lane, proxy, operator, restarts: Default::default() }
+        let watches = REQUESTS.iter().filter(|asked| asked.when == When::Again);
+        let turns = watches.map(|asked| (asked.resource, Mutex::new(()))).collect();
+        Proxied { lane, proxy, operator, restarts: Default::default(), turns }
     }
 
     /// Somebody always works: an operator that ended by itself is replaced, as a cluster would.
@@ -167,13 +171,20 @@ impl<'a> Proxied<'a> {
         let mut draw = Draw::new("api-faults", seed);
         let (asked, _) = pair(seed, strikes().len());
         let skip = if asked.when == When::Often { draw.below(2) } else { 0 };
-        let figures = self.play(&mut draw, seed, u32::try_from(skip).unwrap()).await;
+        let figures = self.attended(self.play(&mut draw, seed, u32::try_from(skip).unwrap())).await;
         if figures["strikes"] > 0 {
             return figures;
         }
-        let figures = self.play(&mut draw, seed, 0).await;
+        let figures = self.attended(self.play(&mut draw, seed, 0)).await;
         assert!(figures["strikes"] > 0, "{} {} was never struck", asked.verb, asked.resource);
         figures
+    }
+
+    async fn attended(&self, play: impl Future<Output = Figures>) -> Figures {
+        tokio::select! {
+            figures = play => figures,
+            () = self.watch_over() => unreachable!("it never ends"),
+        }
     }
 
     async fn play(&self, draw: &mut Draw, seed: u64, skip: u32) -> Figures {
@@ -200,6 +211,10 @@ impl<'a> Proxied<'a> {
         }
         // Who is not there any more has no status: such a request is looked after minutes later.
         let is_slow = name == "404" && resource == "customeroffboardings/status";
+        let turn = match when {
+            When::Again => Some(self.turns[resource].lock().await),
+            _ => None,
+        };
         let about = if told_apart { story.namespace.name().to_owned() } else { String::new() };
         let fault = self.proxy.strike(ApiFault {
             matches: ApiMatch { verb: verb.to_owned(), resource: resource.to_owned(), about },
@@ -228,17 +243,17 @@ impl<'a> Proxied<'a> {
             }
             story.ends_in_time("acme").await
         };
-        let status = tokio::select! {
-            status = ended => status,
-            () = self.watch_over() => unreachable!("it never ends"),
-        };
-        // A watch that was cut may be asked for again only now. Where it is not, `plan` says so.
+        // Where it is not struck, `plan` says so.
         let is_struck = async {
-            while self.proxy.struck_by(fault) == 0 {
-                tokio::time::sleep(GLANCE).await;
-            }
+            let struck = async {
+                while self.proxy.struck_by(fault) == 0 {
+                    tokio::time::sleep(GLANCE).await;
+                }
+            };
+            let _in_time = tokio::time::timeout(IN_TIME, struck).await;
+            drop(turn);
         };
-        let _in_time = tokio::time::timeout(AFTERWARDS, is_struck).await;
+        let (status, ()) = tokio::join!(ended, is_struck);
         let struck = self.proxy.lift(fault);
         assert_eq!(status["result"], case.success(), "{name} at {verb} {resource}: {status:#}");
         let deletes = story.judge(&case).await;
