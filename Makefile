@@ -73,12 +73,13 @@ budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and
 	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
 	  a_generated_folder of_many_requests --nocapture --test-threads 1
 
-campaign: campaign-kill campaign-outages campaign-upheavals campaign-api-faults campaign-stale campaign-provider-faults campaign-operations campaign-report ## Everything of the campaigns but the soak: hours, in parts that go on where they stopped.
+campaign: campaign-kill campaign-panics campaign-outages campaign-upheavals campaign-api-faults campaign-stale campaign-provider-faults campaign-operations campaign-report ## Everything of the campaigns but the soak: hours, in parts that go on where they stopped.
 
 # Runs that are on record for the files as they are (tests/campaign/tree.rs) are not done again; after CAMPAIGN_MINUTES no further
 # one is begun.
 CAMPAIGN := $(TEST) --features failpoints --test campaign -- --nocapture
 RUNS_kill := 220
+RUNS_panics := 152
 RUNS_outages := 80
 RUNS_api-faults := 1000
 RUNS_upheavals := 50
@@ -89,7 +90,7 @@ RUNS_operations := 532
 campaign-report: programs ## What was run of all parts on the files as they are: target/campaign/report.md and report.json.
 	$(CAMPAIGN) --ignored a_report_tells
 
-campaign-%: programs ## One part: kill, outages, upheavals, api-faults, stale, provider-faults, operations (an hour at most each).
+campaign-%: programs ## One part: kill, panics, outages, upheavals, api-faults, stale, provider-faults, operations (an hour at most each).
 	CAMPAIGN_RUNS=$(RUNS_$*) $(CAMPAIGN) $(subst -,_,$*)::
 
 campaign-soak: soak

@@ -119,6 +119,50 @@ fn at_least_thirty_mutants_are_for_a_campaign_to_kill_and_each_other_one_says_wh
     }
 }
 
+/// The tests of a target as cargo names them, `module::test`, by the files that they stand in.
+fn tests_of(kind: &str) -> Vec<String> {
+    let files = match kind {
+        "lib" => root().join("src"),
+        "model" | "sim" => root().join("tests").join(kind).join("tests"),
+        kind => root().join("tests").join(kind),
+    };
+    let mut found = Vec::new();
+    let mut open = vec![files.clone(), root().join(format!("tests/{kind}.rs"))];
+    while let Some(path) = open.pop() {
+        if let Ok(entries) = fs::read_dir(&path) {
+            open.extend(entries.map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.strip_prefix(&files).unwrap_or(Path::new("")).with_extension("");
+            let module = module.to_string_lossy().replace('/', "::");
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let after = text.split("#[test]").skip(1).chain(text.split("#[tokio::test").skip(1));
+            let names = after.filter_map(|text| text.split_once("fn ")?.1.split(['(', '<']).next());
+            found.extend(names.map(|name| format!("{module}::{name}")));
+        }
+    }
+    found
+}
+
+/// Otherwise nobody is asked, and the mutant survives where nobody looks.
+#[test]
+fn whoever_must_kill_a_mutant_is_there() {
+    let mut missing = Vec::new();
+    for mutant in mutants() {
+        for killer in &mutant.killed_by {
+            let kind = kind_of(killer);
+            let words: Vec<&str> = killer.split(' ').skip(1).collect();
+            let filter = match (kind, &words[..]) {
+                ("campaign", [part, _]) => format!("{part}::"),
+                (_, words) => words.join(" "),
+            };
+            if !tests_of(kind).iter().any(|name| name.contains(&filter)) {
+                missing.push(format!("{}: {killer}", mutant.id));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
 fn kind_of(killer: &str) -> &str {
     killer.split_once(' ').map_or(killer, |(kind, _)| kind)
 }

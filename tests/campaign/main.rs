@@ -16,6 +16,7 @@ mod lane;
 mod operations;
 mod oracle;
 mod outages;
+mod panics;
 #[path = "../cluster/people.rs"]
 #[expect(dead_code, reason = "shared with tests/cluster, which needs all of it")]
 mod people;
