@@ -79,7 +79,7 @@ campaign: campaign-kill campaign-panics campaign-outages campaign-upheavals camp
 # one is begun.
 CAMPAIGN := $(TEST) --features failpoints --test campaign -- --nocapture
 RUNS_kill := 220
-RUNS_panics := 152
+RUNS_panics := 38
 RUNS_outages := 80
 RUNS_api-faults := 1000
 RUNS_upheavals := 50

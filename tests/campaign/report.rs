@@ -30,7 +30,7 @@ const ROWS: &[(&str, &str, Count, u64)] = &[
     ("kill", "kills at a failpoint or at random", Sum("kills"), 1_920),
     ("kill", "kills at each failpoint with each provider", AtTheRarestFailpoint, 20),
     ("kill", "kills at random", Sum("at-random"), 200),
-    ("panics", "panics", Sum("panics"), 152),
+    ("panics", "panics", Sum("panics"), 38),
     ("outages", "outages", Sum("outages"), 80),
     ("api-faults", "plans", Sum("plans"), 1_000),
     ("upheavals", "upheavals", Sum("upheavals"), 50),
