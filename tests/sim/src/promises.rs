@@ -27,6 +27,9 @@ pub struct Broken {
 /// How old the last reads may be when the permit is given.
 const FRESH: Ms = SECOND;
 
+/// So many attempts of a request may leave. Not the constant of the code that is judged, which would judge itself.
+const MOST_ATTEMPTS: usize = 3;
+
 /// An attempt's outcome, as stored.
 fn outcome(attempt: &Attempt) -> Option<OutcomeWord> {
     attempt.outcome.as_deref().and_then(|word| word.parse().ok())
@@ -305,7 +308,7 @@ impl World {
             if left > 0 {
                 self.say("a further attempt is sent", &[], String::new);
             }
-            if left >= offboarding::domain::MOST_ATTEMPTS {
+            if left >= MOST_ATTEMPTS {
                 self.breaks("S5", format!("{attempt_id} is the {}th that leaves", left + 1));
             }
         }
@@ -388,8 +391,10 @@ impl World {
             let seen = self.saas.between(number_of(&record.spec.provider.name), customer, since, self.now);
             seen.iter().any(|who| who.incarnation == 0 || !who.active)
         };
-        let may_end =
-            !ends_well || (result == Some(OffboardingResult::AlreadyAbsent) && open.iter().all(was_gone));
+        // The result of several targets is that of one which was done, though there was nobody at the others.
+        let tells_of_nobody = result == Some(OffboardingResult::AlreadyAbsent)
+            || view.records.values().any(|record| record.spec.closed && says_done(&record.spec, &after.uid));
+        let may_end = !ends_well || (tells_of_nobody && open.iter().all(was_gone));
         // So does who was stopped while the other one wrote it, and goes on with what it was about to tell.
         let was_away = |record: &Rc<Stored>| {
             let last = record.spec.attempts.last().and_then(|last| self.truth.attempts.get(&last.id));
