@@ -4,7 +4,8 @@
 set -euo pipefail
 
 # Cargo calls this script in the compiler's place, for the packages of the workspace.
-if [[ ${1:-} == *rustc ]]; then exec "$@" -C instrument-coverage; fi
+# Counters live in the file that they end up in: tests kill operators, and who is killed writes nothing any more.
+if [[ ${1:-} == *rustc ]]; then exec "$@" -C instrument-coverage -C llvm-args=-runtime-counter-relocation; fi
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -28,7 +29,7 @@ cov=$(tool llvm-cov)
 out=$root/target/coverage
 rm -rf "$out"
 mkdir -p "$out"
-export LLVM_PROFILE_FILE=$out/%p-%m.profraw RUSTC_WORKSPACE_WRAPPER=$root/tests/coverage.sh
+export LLVM_PROFILE_FILE=$out/%p-%m%c.profraw RUSTC_WORKSPACE_WRAPPER=$root/tests/coverage.sh
 
 # First the names of what is built, then the run; tests that fail are told, and still counted.
 "${CARGO:-cargo}" test --locked "$@" --no-run --message-format json >"$out/built.json"
