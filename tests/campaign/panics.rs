@@ -30,7 +30,7 @@ use crate::{
 const LANES: usize = 2;
 
 /// Much longer than a request takes; where the kind has ended, it never ends.
-const IN_TIME: Duration = Duration::from_mins(2);
+const IN_TIME: Duration = Duration::from_secs(120);
 
 const GLANCE: Duration = Duration::from_millis(100);
 
