@@ -13,7 +13,6 @@ use futures::{FutureExt as _, future::join_all};
 use harness::{
     Options,
     Provider::{self, Juicyway, Revolv3},
-    eventually,
 };
 use offboarding::failpoint::NAMES;
 use serde_json::json;
@@ -31,8 +30,6 @@ const LANES: usize = 2;
 
 /// Much longer than a request takes; where the kind has ended, it never ends.
 const IN_TIME: Duration = Duration::from_secs(120);
-
-const GLANCE: Duration = Duration::from_millis(100);
 
 /// Who passes here has been refused before, or has an outcome that is not the end.
 const AFTER_A_REFUSAL: &[&str] = &["intent.put.before", "outcome.put.before", "outcome.put.after"];
@@ -89,11 +86,9 @@ async fn one(lane: &Lane, seed: u64) -> Figures {
     let mut operator = lane.leads(&launch).await;
     let [met, after] = &cases[..] else { unreachable!("two") };
     story.request(&met.request, provider, &met.id).await;
-    eventually(IN_TIME, &format!("{point} is met"), async || {
-        tokio::time::sleep(GLANCE).await;
-        if operator.log().contains("panicked") { Ok(()) } else { Err(operator.tail()) }
-    })
-    .await;
+    // Since it leads: the log has what earlier processes of the lane said, too.
+    let met_it = operator.wait_for_line(|line| line.contains("panicked place"), IN_TIME).await;
+    met_it.unwrap_or_else(|why| panic!("nobody came to {point}: {why}"));
     story.request(&after.request, provider, &after.id).await;
     let mut deletes = 0;
     for case in [after, met] {
