@@ -53,8 +53,8 @@ pub struct GoneSince {
 }
 
 impl Memory {
-    /// Takes in what the record and one observation say: `now` is when it was answered. An unanswered look, one that finds the customer, and a new attempt
-    /// end the row of absences; no look at all changes nothing.
+    /// Takes in what the record and one observation say: `now` is when it was answered. An unanswered look, one that finds the
+    /// customer, and a new attempt end the row of absences; no look at all changes nothing.
     pub fn learn(&mut self, facts: &Facts, seen: &Observation, mode: Mode, interval: Duration, now: Moment) {
         if let Facts::Mine(record) = facts
             && let Some(attempt) = record.last()

@@ -27,6 +27,7 @@ const OF_CAMPAIGNS: &[&str] = &[
 /// What belongs to one part alone: the others are as they were where it changes.
 const OF_ONE: &[(&str, &str)] = &[
     ("kill", "tests/campaign/kill.rs"),
+    ("panics", "tests/campaign/panics.rs"),
     ("outages", "tests/campaign/outages.rs"),
     ("upheavals", "tests/campaign/upheavals.rs"),
     ("api-faults", "tests/campaign/api_faults.rs"),

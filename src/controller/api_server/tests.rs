@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tower_test::mock;
 
 use super::*;
-use crate::api::{CustomerHold, OffboardingRecord};
+use crate::api::{CustomerHold, CustomerOffboarding, OffboardingRecord};
 
 /// A list that is answered so, page by page, and what was asked for.
 async fn listed(answers: Vec<(u16, String)>) -> (Result<Vec<CustomerHold>, ApiError>, Vec<String>) {
@@ -97,4 +97,32 @@ async fn what_is_counted_page_by_page_may_be_as_long_as_it_likes_and_is_known_co
         json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" }).to_string();
     let (broken_off, _) = asked(vec![page("a", "more"), (410, gone)], count).await;
     assert_eq!(broken_off, Err(ApiError::Unanswered));
+}
+
+/// Whoever met another writer has decided by what is no longer so: it is told, and decides again.
+#[tokio::test]
+async fn a_conflict_is_told_and_nothing_is_written_a_second_time() {
+    let stored = json!({
+        "apiVersion": "offboarding.dev/v1alpha1", "kind": "CustomerOffboarding",
+        "metadata": { "name": "acme", "namespace": "team", "resourceVersion": "7" },
+        "spec": { "customer": { "id": "cus_1" }, "targets": [{ "name": "billing", "providerRef": { "name": "billing" } }] },
+    });
+    let read: CustomerOffboarding = serde_json::from_value(stored.clone()).unwrap();
+    let conflict = json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 409, "reason": "Conflict",
+        "message": "the object has been modified",
+    });
+    // What a second question would be answered with.
+    let answers = || {
+        let stored = (200, stored.to_string());
+        vec![(409, conflict.to_string()), stored.clone(), stored]
+    };
+    let object = "/apis/offboarding.dev/v1alpha1/namespaces/team/customeroffboardings/acme";
+    let path = |uri: &String| uri.split('?').next().map(str::to_owned);
+    let (replaced, uris) = asked(answers(), async |api| api.replace("team", &read).await).await;
+    assert_eq!(replaced.err(), Some(ApiError::Conflict));
+    assert_eq!(uris.iter().filter_map(path).collect::<Vec<_>>(), [object]);
+    let (replaced, uris) = asked(answers(), async |api| api.replace_status("team", &read).await).await;
+    assert_eq!(replaced.err(), Some(ApiError::Conflict));
+    assert_eq!(uris.iter().filter_map(path).collect::<Vec<_>>(), [format!("{object}/status")]);
 }

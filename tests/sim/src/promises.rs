@@ -400,7 +400,7 @@ impl World {
             let last = record.spec.attempts.last().and_then(|last| self.truth.attempts.get(&last.id));
             last.is_some_and(|last| self.was_stopped(writer, last.intent_at))
         };
-        let are_two = self.another_leads(writer) || open.iter().all(|record| was_away(record));
+        let are_two = self.another_leads(writer) || open.iter().all(was_away);
         if !open.is_empty() && open.iter().all(by_another) && may_end && are_two {
             self.say("one ends what another one has begun", &[writer], String::new);
         } else if !open.is_empty() {
