@@ -16,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 BUILD := $(CARGO) build --locked --workspace
 TEST := $(CARGO) test --locked --workspace
 
-.PHONY: help demo demo-keep test check unit cluster crds accept control-plane model sim leaders budget campaign campaign-soak soak mutants fuzz coverage clean programs needs
+.PHONY: help demo demo-keep test check unit cluster crds manifests accept control-plane model sim leaders budget campaign campaign-soak soak mutants fuzz coverage clean programs needs test-needs image image-test upgrade idle
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,9 +27,10 @@ demo: programs ## Offboard nine requests on a real API server, see the story, an
 demo-keep: programs ## The same, and leave everything running to try things on, until Ctrl-C.
 	@$(TARGET_DIR)/debug/examples/demo --keep
 
-test: check ## Everything that CI runs.
+test: test-needs check ## Everything that CI runs.
 	$(BUILD) --bins --examples --tests
-	tests/control-plane/build.sh >/dev/null
+	tests/control-plane/build.sh etcd kube-apiserver kube-controller-manager kubectl helm >/dev/null
+	tests/gitops/judge/build.sh >/dev/null
 	@# What is tried on a control plane waits more than it works: more at once than there are cores.
 	RUST_TEST_THREADS=4 $(TEST)
 	$(TEST) --features failpoints --test shipped --test campaign -- --test-threads 3
@@ -49,9 +50,15 @@ unit: needs ## The tests beside the code and the model, in seconds.
 cluster: programs ## The operator's binary against a real API server, with the provider's ledger as the judge.
 	$(TEST) --test cluster
 
-crds: needs ## Write crds/ from the Rust types.
+crds: needs ## Write crds/ from the Rust types, and the chart's copies of them.
 	ACCEPT=1 $(TEST) --test crds
+	charts/sync.sh
 	@git --no-pager diff --stat -- crds
+
+manifests: programs ## Write what is made of the chart: its copies of crds/ and deploy/, its README, deploy/plain/.
+	charts/sync.sh
+	ACCEPT=1 $(TEST) --test chart -- sources:: plain:: readme::
+	@git --no-pager diff --stat -- charts crds deploy
 
 accept: programs ## Write the golden files anew; read the diff line by line before it is committed.
 	ACCEPT=1 $(TEST)
@@ -111,6 +118,18 @@ coverage: programs ## Which lines of domain, controller and providers the tests 
 mutants: programs ## Take one rule after the other away from the code, and see who misses it (MUTANTS=M05,M06 for some; an hour).
 	$(TEST) --test mutants -- --ignored --nocapture
 
+image: needs ## Build the image without an engine, with buildah; prints its digest (minutes; docs/image.md).
+	image/build.sh $(TARGET_DIR)/image
+
+image-test: image programs ## Build it a second time elsewhere, and run what is in it as 65532 with nothing around it; as root, of a commit.
+	$(TEST) --test image -- --include-ignored --nocapture --test-threads 1
+
+upgrade: programs ## The operator of the last release is stopped in each phase and this one goes on, and back (ACCEPT=1: its objects, too).
+	operator=$$(tests/released/build.sh) && RELEASED_OPERATOR=$$operator $(TEST) --test upgrade -- --include-ignored --nocapture --test-threads 2
+
+idle: image programs ## What a leader costs that has nothing to do, with 0 and with 10,000 finished requests (IDLE_MINUTES=5, IDLE_REQUESTS).
+	IDLE_OPERATOR=$(abspath $(TARGET_DIR))/image/rootfs/customer-offboarding-operator $(TEST) --test idle -- --ignored --nocapture
+
 clean: ## Remove what was built here; the control plane in the cache stays.
 	$(CARGO) clean
 
@@ -120,3 +139,6 @@ programs: needs
 
 needs:
 	@tests/needs.sh
+
+test-needs:
+	@tests/needs.sh tests

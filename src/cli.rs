@@ -1,21 +1,26 @@
 //! Arguments, wiring and exit codes. The only place that asks for the time.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use kube::{Client, Config, config::KubeConfigOptions};
+use kube::{Client, Config, client::ClientBuilder, config::KubeConfigOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin,
+    admin::{self, Certificate, CertificateProblem, Doors, Files},
     api::{self, Span},
     controller::{self, Clients, LeaseTiming, LeaseTimingProblem, Settings, Timing},
     kubeconfig,
-    providers::http::{Cidr, Egress},
+    metrics::{CountRequests, Metrics},
+    providers::{
+        built_in_names,
+        http::{Cidr, Egress},
+    },
     telemetry::{self, LogFormat},
+    traces::{Collector, CollectorProblem, Exporter, Traces},
 };
 
 /// Offboards customers at SaaS providers: exactly once, approved, verified, with evidence.
@@ -40,6 +45,9 @@ struct OperatorArguments {
     /// Namespace of the records and the installation key. Two namespaces would be two sets of locks.
     #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "customer-offboarding", value_parser = dns_label)]
     operator_namespace: String,
+    /// Where requests, approvals and provider objects are looked for; everywhere by default. At most 100, comma-separated.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_parser = dns_label)]
+    watch_namespaces: Vec<String>,
     /// Private address ranges that provider objects may allow themselves; none by default. Comma-separated.
     #[arg(long, env = "ALLOWED_CIDRS", value_delimiter = ',')]
     allowed_cidrs: Vec<Cidr>,
@@ -64,6 +72,11 @@ struct OperatorArguments {
     /// Where /healthz, /readyz and /metrics are served. Loopback only: they are not authenticated.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_parser = loopback)]
     admin_address: SocketAddr,
+    #[command(flatten)]
+    outside: OutsideArguments,
+    /// Where an OpenTelemetry collector takes traces by OTLP/HTTP, such as http://collector:4318; none are made by default.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -72,21 +85,45 @@ struct OperatorArguments {
     log_level: String,
 }
 
+/// What a pod needs besides, because kubelet and Prometheus come from outside of it.
+#[derive(Args)]
+struct OutsideArguments {
+    /// Where /healthz and /readyz are served to everybody, such as 0.0.0.0:8081; nowhere by default.
+    #[arg(long, env = "PROBE_ADDRESS", value_parser = address)]
+    probe_address: Option<SocketAddr>,
+    /// Where /metrics is served over TLS, such as 0.0.0.0:8443, to whoever shows a token of somebody who may `get` /metrics; nowhere by
+    /// default.
+    #[arg(long, env = "METRICS_ADDRESS", value_parser = address)]
+    metrics_address: Option<SocketAddr>,
+    /// PEM file with the certificates for --metrics-address, read again when it changes. Without it one is made that nobody can verify.
+    #[arg(long, env = "METRICS_CERTIFICATE", requires = "metrics_key", requires = "metrics_address")]
+    metrics_certificate: Option<PathBuf>,
+    /// PEM file with the private key of --metrics-certificate.
+    #[arg(long, env = "METRICS_KEY", requires = "metrics_certificate")]
+    metrics_key: Option<PathBuf>,
+}
+
 /// Why the operator cannot start.
 #[derive(Debug, thiserror::Error)]
 enum StartProblem {
     #[error("--log-level {0}")]
     LogLevel(#[from] telemetry::NotALevel),
+    #[error("--watch-namespaces must be at most 100; without it all namespaces are watched")]
+    WatchNamespaces,
     #[error("--send-deadline and --request-deadline must be more than 0s and at most 10m")]
     Deadlines,
     #[error(transparent)]
     Lease(#[from] LeaseTimingProblem),
+    #[error("--otlp-endpoint {0}")]
+    Collector(#[from] CollectorProblem),
     #[error("no cluster: set KUBECONFIG, or run in a pod with a service account ({0})")]
     NoCluster(String),
     #[error("refusing an unverified API server connection (`insecure-skip-tls-verify`) or plain http")]
     Unverified,
-    #[error("--admin-address {address}: cannot be bound ({why})")]
-    AdminAddress { address: SocketAddr, why: std::io::Error },
+    #[error("{flag} {address}: cannot be bound ({why})")]
+    Address { flag: &'static str, address: SocketAddr, why: std::io::Error },
+    #[error("--metrics-certificate, --metrics-key: {0}")]
+    Certificate(#[from] CertificateProblem),
     #[error("the runtime cannot be started ({0})")]
     Runtime(std::io::Error),
     #[error("failed to print the CRDs ({0})")]
@@ -128,6 +165,9 @@ fn operate(arguments: OperatorArguments) -> Result<(), StartProblem> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider is installed already");
     }
+    if arguments.watch_namespaces.len() > 100 {
+        return Err(StartProblem::WatchNamespaces);
+    }
     let timing =
         Timing { send_deadline: arguments.send_deadline.0, request_deadline: arguments.request_deadline.0 };
     let sane = Duration::from_millis(1)..=Duration::from_secs(600);
@@ -137,34 +177,68 @@ fn operate(arguments: OperatorArguments) -> Result<(), StartProblem> {
     let lease =
         LeaseTiming::new(arguments.lease_duration.0, arguments.renew_deadline.0, arguments.retry_period.0)?;
     warn_of_proxies();
+    let process = process_name();
+    // An empty variable is none, as OpenTelemetry has it.
+    let endpoint = arguments.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
+    let (traces, exporter) = match endpoint {
+        Some(endpoint) => {
+            let (traces, exporter) = Collector::at(&endpoint)?.traces(&process, clock)?;
+            (traces, Some(exporter))
+        }
+        None => (Traces::default(), None),
+    };
     let settings = Settings {
         operator_namespace: arguments.operator_namespace,
-        process: process_name(),
+        watch_namespaces: arguments.watch_namespaces,
+        process,
         timing,
         lease,
         egress: Egress::of_the_system(arguments.allowed_cidrs, clock),
         destructive_rate: arguments.destructive_rate,
+        traces,
         clock,
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartProblem::Runtime)?;
-    runtime.block_on(serve(settings, arguments.admin_address))
+    runtime.block_on(serve(settings, arguments.admin_address, arguments.outside, exporter))
 }
 
-async fn serve(settings: Settings, admin_address: SocketAddr) -> Result<(), StartProblem> {
+async fn serve(
+    settings: Settings,
+    admin_address: SocketAddr,
+    outside: OutsideArguments,
+    exporter: Option<Exporter>,
+) -> Result<(), StartProblem> {
     let clients = clients().await?;
-    let bound = admin::bind(admin_address).await;
-    let listener = bound.map_err(|why| StartProblem::AdminAddress { address: admin_address, why })?;
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "serving /healthz, /readyz and /metrics");
-    }
-    let stopping = CancellationToken::new();
+    let doors = doors(admin_address, outside).await?;
+    let (stopping, ended) = (CancellationToken::new(), CancellationToken::new());
     tokio::spawn(stop_on_a_signal(stopping.clone()));
+    let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ended.clone())));
     controller::run(settings, clients, stopping, |ctx: Arc<controller::Context>| {
-        admin::serve(listener, ctx).boxed()
+        admin::serve(doors, ctx).boxed()
     })
     .await;
+    // Last of all, and bounded: the lease is given back already.
+    ended.cancel();
+    if let Some(exporting) = exporting {
+        let _ = exporting.await;
+    }
     Ok(())
+}
+
+async fn doors(admin: SocketAddr, outside: OutsideArguments) -> Result<Doors, StartProblem> {
+    let problem = |flag, address| move |why| StartProblem::Address { flag, address, why };
+    let mut doors = Doors::open(admin).await.map_err(problem("--admin-address", admin))?;
+    if let Some(address) = outside.probe_address {
+        doors = doors.with_probes(address).await.map_err(problem("--probe-address", address))?;
+    }
+    if let Some(address) = outside.metrics_address {
+        let files = outside.metrics_certificate.zip(outside.metrics_key);
+        let certificate = Certificate::new(files.map(|(certificate, key)| Files { certificate, key }))?;
+        let opened = doors.with_metrics(address, certificate).await;
+        doors = opened.map_err(problem("--metrics-address", address))?;
+    }
+    Ok(doors)
 }
 
 /// SIGTERM and SIGINT are handled here: kube's own handler aborts passes at a second signal.
@@ -195,11 +269,15 @@ async fn clients() -> Result<Clients, StartProblem> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = None;
-    let watches = Client::try_from(config.clone()).map_err(|error| no_cluster(&error))?;
+    let metrics = Arc::new(Metrics::new(built_in_names()));
+    let counted = |config: Config| {
+        ClientBuilder::try_from(config).map(|it| it.with_layer(&CountRequests(metrics.clone())).build())
+    };
+    let watches: Client = counted(config.clone()).map_err(|error| no_cluster(&error))?;
     config.read_timeout = Some(Duration::from_secs(10));
     config.reset_reader_on_write = true;
-    let calls = Client::try_from(config).map_err(|error| no_cluster(&error))?;
-    Ok(Clients { watches, calls })
+    let calls = counted(config).map_err(|error| no_cluster(&error))?;
+    Ok(Clients { watches, calls, metrics })
 }
 
 /// The one clock of both programs.
@@ -237,8 +315,11 @@ fn destructive_rate(text: &str) -> Result<u32, String> {
     rate.ok_or_else(|| "must be between 1 and 1000 per hour".to_owned())
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address and a port, as in 127.0.0.1:8080".to_owned())
+}
+
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "must be an address and a port, as in 127.0.0.1:8080".to_owned())?;
+    let address = address(text)?;
     if address.ip().is_loopback() { Ok(address) } else { Err("must be a loopback address".to_owned()) }
 }

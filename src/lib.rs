@@ -21,3 +21,4 @@ pub mod metrics;
 pub mod plugin;
 pub mod providers;
 pub mod telemetry;
+pub mod traces;

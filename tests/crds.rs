@@ -16,6 +16,7 @@ const REQUEST_FIELDS: &[(&str, Change)] = &[
     ("request", Change::Never),
     ("suspend", Change::Anytime),
     ("targets", Change::Never),
+    ("ttlAfterFinished", Change::Anytime),
 ];
 
 #[derive(PartialEq)]
@@ -249,7 +250,10 @@ fn what_kubectl_needs_to_know_about_a_kind() {
     for (kind, fields) in [
         ("ClusterOffboardingProvider", &[][..]),
         ("CustomerHold", &[]),
-        ("CustomerOffboarding", &[".status.phase", ".status.finished", ".spec.request.reason"]),
+        (
+            "CustomerOffboarding",
+            &[".status.phase", ".status.finished", ".spec.request.reason", ".spec.ttlAfterFinished"],
+        ),
         ("OffboardingApproval", &[]),
         ("OffboardingProvider", &[]),
         (

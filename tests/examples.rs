@@ -54,7 +54,8 @@ async fn every_example_is_accepted_as_it_stands() -> Result<(), Failure> {
         .replace("${JUICYWAY_URL}", "https://127.0.0.1:8443")
         .replace("${REVOLV3_URL}", "https://127.0.0.1:8444")
         .replace("${CA_BUNDLE}", "\"-----BEGIN CERTIFICATE-----\\n\"");
-    let mut manifests = vec![("providers.yaml.template".to_owned(), template)];
+    let role = "deploy/kube-state-metrics/role.yaml";
+    let mut manifests = vec![("providers.yaml.template".to_owned(), template), (role.to_owned(), text(role))];
     for directory in ["examples", "examples/demo"] {
         let entries = std::fs::read_dir(root().join(directory)).expect("it can be listed");
         for path in entries

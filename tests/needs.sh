@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Says everything at once that this machine lacks for building and testing, each with the command that installs it.
-# Silent and successful when nothing is missing.
+# Silent and successful when nothing is missing. `needs.sh tests` adds what only the tests call.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -29,6 +29,14 @@ fi
 command -v cc >/dev/null || lacks "a C compiler (cc)" "$(install gcc gcc gcc)"
 command -v make >/dev/null || lacks "make" "$(install make make make)"
 command -v flock >/dev/null || lacks "flock" "$(install util-linux util-linux flock)"
+
+if [[ ${1:-} == tests ]]; then
+  # Reads and tests the alerts. On Debian it comes with a service that nobody needs: `systemctl disable --now prometheus`.
+  command -v promtool >/dev/null || lacks "promtool" "$(install prometheus golang-github-prometheus prometheus)"
+  # Commands of the runbooks.
+  command -v python3 >/dev/null || lacks "python3" "$(install python3 python3 python3)"
+  command -v curl >/dev/null || lacks "curl" "$(install curl curl curl)"
+fi
 
 # Go is only needed where the control plane was not built before and does not come from KUBEBUILDER_ASSETS.
 if [[ -n $("$root/tests/control-plane/build.sh" --missing) ]]; then

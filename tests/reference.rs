@@ -1,6 +1,8 @@
 //! `docs/reference`: made of the schemas and the closed words, so that it cannot say anything else.
 
 mod golden;
+#[path = "reference/metrics_page.rs"]
+mod metrics_page;
 #[path = "reference/plugin_page.rs"]
 mod plugin_page;
 
@@ -18,6 +20,20 @@ fn the_reference_documents_are_what_the_code_says() {
     pages.push(("kubectl-offboarding.md".to_owned(), format!("{GENERATED}{}", plugin_page::page())));
     pages.sort();
     golden::assert_directory_holds("docs/reference", &pages, "md");
+}
+
+#[test]
+fn the_page_of_metrics_is_what_is_registered() {
+    let (path, page) = ("docs/metrics.md", format!("{GENERATED}{}", metrics_page::page()));
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("ACCEPT").is_some() {
+        std::fs::write(&file, &page).expect("the page can be written");
+    }
+    let committed = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        committed == page,
+        "{path} is not what is registered; run the test with ACCEPT=1, and read the difference"
+    );
 }
 
 #[test]

@@ -33,9 +33,13 @@ fn tidy(crd: CustomResourceDefinition) -> Value {
     let mut value = serde_json::to_value(crd).unwrap_or_default();
     let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     tidy_schema(schema);
-    if kind == "CustomerOffboarding" {
-        schema["properties"]["status"]["default"] =
-            json!({ "observedGeneration": -1, "phase": "Pending", "finished": false });
+    let unseen = match kind.as_str() {
+        "CustomerOffboarding" => json!({ "observedGeneration": -1, "phase": "Pending", "finished": false }),
+        "OffboardingProvider" | "ClusterOffboardingProvider" => json!({ "observedGeneration": -1 }),
+        _ => Value::Null,
+    };
+    if !unseen.is_null() {
+        schema["properties"]["status"]["default"] = unseen;
     }
     value
 }

@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, Environment, Finality, FromSecret, Mode, Phase, ProviderKind,
+    Condition, Environment, Finality, FromSecret, Mode, Phase, ProviderKind, Span,
     rules::{self, immutable, immutable_optional},
     words::words,
 };
@@ -22,7 +22,8 @@ pub const RETRY_ANNOTATION: &str = "offboarding.dev/retry-requested-at";
 /// Who asked: stamped by admission, or written by the client and confirmed by it. Not set or `system:…` is nobody in particular.
 pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
 
-/// What is to be deleted, and where. Everything is fixed at creation but the controls: `suspend`, `cancel` and `notBefore`.
+/// What is to be deleted, and where. Everything is fixed at creation but the controls: `suspend`, `cancel`, `notBefore` and
+/// `ttlAfterFinished`.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "offboarding.dev",
@@ -37,6 +38,7 @@ pub const REQUESTED_BY_ANNOTATION: &str = "offboarding.dev/requested-by";
     selectable = ".status.phase",
     selectable = ".status.finished",
     selectable = ".spec.request.reason",
+    selectable = ".spec.ttlAfterFinished",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Waiting-For", type_ = "string", json_path = ".status.waitingFor"),
     printcolumn(name = "Until", type_ = "string", json_path = ".status.waitingUntil"),
@@ -85,6 +87,12 @@ pub struct CustomerOffboardingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "super::Moment")]
     pub not_before: Option<Timestamp>,
+    /// How long after `status.finishedAt` this object is removed, `1m` to `87600h`, for example `720h`; never by default. Only where
+    /// everything was done: what was cancelled, failed or is partly done stays. The record stays, and no customer is touched. May be
+    /// changed at any time. Selectable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::between("1m", "87600h"))]
+    pub ttl_after_finished: Option<Span>,
 }
 
 /// On the root, because the answer stands in the status: people agreed to a deletion that is not to happen before that moment.
@@ -273,6 +281,10 @@ pub struct OffboardingStatus {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Where the operator sends traces: the id of the one that tells of this request, which is its uid without dashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub trace_id: Option<String>,
     /// What a newer operator wrote; kept on a rollback. Not in the schema.
     #[serde(flatten)]
     #[schemars(skip)]

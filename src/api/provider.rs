@@ -265,9 +265,9 @@ pub struct ClientCertificate {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ProviderStatus {
-    /// The generation of the spec that this status is about.
+    /// The generation of the spec that this status is about; -1 before the operator has seen the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
     /// Hash of everything in the profile that an approver agrees to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -95,6 +95,10 @@ pub struct OffboardingRecordSpec {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub earlier_requests: i64,
+    /// Where the operator sends traces: the id of the one that tells of the latest request, which is its uid without dashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub trace_id: Option<String>,
     /// Keyed hash over the canonical JSON of everything above, and the name.
     #[serde(default)]
     #[schemars(length(max = 128))]

@@ -1,4 +1,5 @@
-//! The Kubernetes API, with a deadline on every call, strict validation on every write, and PUT as the only way to change.
+//! The Kubernetes API, with a deadline on every call, strict validation on every write, and PUT as the only way to change. What is
+//! removed is removed as it was read.
 //!
 //! A patch ignores `metadata.uid`, and a write that is not strict drops fields that an older CRD does not know: both would
 //! lose an intent silently.
@@ -8,7 +9,7 @@ use std::{fmt::Debug, pin::pin, time::Duration};
 use futures::AsyncReadExt as _;
 use kube::{
     Api, Client, Resource,
-    api::{GetParams, ListParams, ObjectMeta, PostParams},
+    api::{DeleteParams, GetParams, ListParams, ObjectMeta, PostParams, Preconditions},
     core::{ClusterResourceScope, DynamicObject, NamespaceResourceScope, ObjectList, Request, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -270,6 +271,15 @@ impl ApiServer {
         self.send(request).await
     }
 
+    /// Has the API server judge something, which is stored nowhere: a token, or somebody's rights.
+    ///
+    /// # Errors
+    /// As `ApiError`; `Forbidden` where the operator may not ask.
+    pub async fn review<K: ClusterScoped>(&self, review: &K) -> Result<K, ApiError> {
+        let body = serde_json::to_vec(review).map_err(|_| ApiError::Invalid)?;
+        self.send(Request::new(K::url_path(&(), None)).create(&PostParams::default(), body)).await
+    }
+
     /// Replaces an object; uid and resourceVersion must be those of the one that is stored.
     ///
     /// # Errors
@@ -299,6 +309,23 @@ impl ApiServer {
         let body = serde_json::to_vec(object).map_err(|_| ApiError::Invalid)?;
         let request = Request::new(K::url_path(&(), None));
         self.send(request.replace_subresource("status", &name(object), &parameters(), body)).await
+    }
+
+    /// Removes exactly the version of an object that was read.
+    ///
+    /// # Errors
+    /// `Conflict` where it has changed since, or is another one; after `Unanswered` it may be gone or not.
+    pub async fn remove_version<K: Namespaced>(&self, object: &K) -> Result<(), ApiError> {
+        let ObjectMeta { namespace, uid, resource_version, .. } = version_of(object);
+        let (Some(namespace), Some(_), Some(_)) = (namespace, &uid, &resource_version) else {
+            return Err(ApiError::Invalid);
+        };
+        let exactly = DeleteParams {
+            preconditions: Some(Preconditions { uid, resource_version }),
+            ..DeleteParams::default()
+        };
+        let api = Api::<K>::namespaced(self.client.clone(), &namespace);
+        within(api.delete(&name(object), &exactly)).await.map(drop)
     }
 
     async fn send<K: DeserializeOwned>(

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The installation's own ceiling counts every account; no account has this name.
-const EVERY_ACCOUNT: &str = "*";
+pub const EVERY_ACCOUNT: &str = "*";
 
 /// An intent is written, or given up, within this long after its slot was taken.
 const NOT_WRITTEN_YET: SignedDuration = SignedDuration::from_secs(60);
@@ -295,6 +295,12 @@ impl Budgets {
             Some((name.clone(), BudgetUse::of(&account.times()?, now), waiting))
         });
         counted.collect()
+    }
+
+    /// How many deletions all accounts together may see, where there is such a ceiling.
+    #[must_use]
+    pub fn ceiling(&self) -> BudgetLimits {
+        self.ceiling
     }
 
     /// Forgets what was counted, and who waits: another process may have sent meanwhile, and told others to wait.

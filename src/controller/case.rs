@@ -23,6 +23,7 @@ use crate::{
     },
     evidence::{Keys, record},
     providers::Captured,
+    traces::Pass,
 };
 
 /// Where a case comes from: a request, or the record that is left of one.
@@ -85,6 +86,8 @@ pub struct Case {
     pub hold: HoldSeen,
     pub budget: BudgetSeen,
     pub whole: Arc<Whole>,
+    /// What is told of this pass.
+    pub pass: Pass,
 }
 
 impl Case {
@@ -165,6 +168,7 @@ impl Case {
             hold: HoldSeen::Unread,
             budget: BudgetSeen::Unread,
             whole: Arc::new(Whole::unread()),
+            pass: Pass::default(),
         }
     }
 

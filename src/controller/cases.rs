@@ -17,6 +17,7 @@ use crate::{
         ApprovalsSeen, CustomerSeen, Decisions, Facts, InvalidSpec, Next, Observation, Plan, ProviderSeen,
         Targeted, Told, Waiting, Whole,
     },
+    traces::Pass,
 };
 
 /// A request's targets, by name.
@@ -40,10 +41,11 @@ impl Cases {
         plans: Vec<Plan>,
     ) -> Result<Self, Error> {
         let request_uid = object.uid().ok_or(Error::Incomplete)?;
+        let pass = ctx.traces.pass(&request_uid);
         let found = ctx.records.find(&request_uid).await;
         let mut each = Vec::with_capacity(plans.len());
         for plan in plans {
-            let case = Case::of_request(ctx, object, plan).await?;
+            let case = Case { pass: pass.clone(), ..Case::of_request(ctx, object, plan).await? };
             each.push(if found.is_ok() { case } else { Case { stored: Stored::Unread, ..case } });
         }
         if let Err(error) = found {
@@ -64,8 +66,9 @@ impl Cases {
 
     /// The case of an open record that no request works on.
     pub async fn of_record(ctx: &Context, object: &OffboardingRecord) -> Self {
+        let pass = ctx.traces.pass(&object.spec.request.uid);
         Self {
-            each: vec![Case::of_record(ctx, object).await],
+            each: vec![Case { pass, ..Case::of_record(ctx, object).await }],
             namespace: object.spec.request.namespace.clone(),
             request_uid: object.spec.request.uid.clone(),
             created_at: Timestamp::UNIX_EPOCH,
@@ -103,6 +106,12 @@ impl Cases {
         let each = self.each.iter().zip(facts).zip(seen);
         each.map(|((case, facts), seen)| Targeted { plan: &case.plan, facts, seen, memory: &case.memory })
             .collect()
+    }
+
+    /// What is told of this pass.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        self.each.first().map(|case| case.pass.clone()).unwrap_or_default()
     }
 
     /// What the records say.

@@ -6,19 +6,21 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
 use tokio::{
     sync::{Mutex as AsyncMutex, Semaphore},
     task::spawn_blocking,
 };
 
-use super::{api_server::ApiServer, context::Timing, provider_kinds::ProviderObject, secrets};
+use super::{
+    api_server::ApiServer, asking::Asking, context::Timing, provider_kinds::ProviderObject, secrets,
+};
 use crate::{
     api::{Limits, OffboardingProviderSpec, ProviderReason},
-    domain::{BudgetLimits, Demands, Failure, ProviderFacts},
+    domain::{BudgetLimits, Demands, ProviderFacts},
+    metrics::Metrics,
     providers::{
-        LoadedProfile, PreparedRequest, ProfileProblem, Provider, Read, Response, built_in, built_in_names,
+        LoadedProfile, ProfileProblem, Provider, built_in, built_in_names,
         http::{
             CircuitState, ClientIdentity, Egress, Endpoint, EndpointParts, EndpointProblem, Limiter,
             ReadClient, Reservation,
@@ -43,7 +45,8 @@ pub struct Connection {
     pub endpoint: Arc<Endpoint>,
     /// How fast, shared by all generations of the object.
     pub limiter: Arc<Limiter>,
-    client: ReadClient,
+    /// How it is asked, and counted.
+    pub asking: Asking,
     /// The version of the credential that the control request last succeeded with.
     probed: Mutex<Option<String>>,
     /// Whether the circuit was open, and a pause ran, when it was last told.
@@ -64,6 +67,7 @@ pub struct Connections {
     operator_namespace: String,
     egress: Egress,
     timing: Timing,
+    metrics: Arc<Metrics>,
     cached: Mutex<HashMap<String, Cached>>,
     /// Each provider object is loaded by one at a time: all its requests ask at once when it changes. What nobody loads is not kept.
     loading: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
@@ -90,10 +94,16 @@ struct Cached {
 impl Connections {
     /// No connection yet; `egress` is what the installation allows.
     #[must_use]
-    pub fn new(api: ApiServer, operator_namespace: String, egress: Egress, timing: Timing) -> Self {
+    pub fn new(
+        api: ApiServer,
+        operator_namespace: String,
+        egress: Egress,
+        timing: Timing,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (cached, loading, told) = (Mutex::default(), Mutex::default(), Mutex::default());
         let custom = Arc::new(Semaphore::new(CUSTOM_AT_ONCE));
-        Self { api, operator_namespace, egress, timing, cached, loading, custom, told }
+        Self { api, operator_namespace, egress, timing, metrics, cached, loading, custom, told }
     }
 
     /// The connection of a provider object as it is written in this generation.
@@ -151,6 +161,14 @@ impl Connections {
     #[must_use]
     pub fn was_ready(&self, uid: &str) -> bool {
         lock(&self.told).get(uid).is_some_and(|(_, ready)| *ready)
+    }
+
+    /// The limiters of all provider objects that can be used, each with what its profile is called in a label.
+    #[must_use]
+    pub fn limiters(&self) -> Vec<(&'static str, Arc<Limiter>)> {
+        let cached = lock(&self.cached);
+        let usable = cached.values().filter_map(|known| known.connection.as_ref().ok());
+        usable.map(|connection| (connection.asking.profile(), connection.limiter.clone())).collect()
     }
 
     /// Forgets a provider object that is gone.
@@ -211,18 +229,19 @@ impl Connections {
             limiter.pause(left);
         }
         let client = ReadClient::new(endpoint.clone(), limiter.clone(), self.timing.request_deadline);
+        let asking = Asking::new(client, self.metrics.clone(), self.metrics.profile(spec.profile.as_deref()));
         let provider = Provider::new(
             profile.clone(),
             endpoint.base_url().url().clone(),
             spec.environment,
             spec.checks.clone(),
-            Arc::new(client.clone()),
+            Arc::new(asking.clone()),
         )
         .map_err(|problems| invalid_profile("spec.checks", &problems))?;
         let facts = facts_of(object, &profile, self.timing);
         let (probed, told) = (Mutex::default(), Mutex::default());
         let object = object.clone();
-        Ok(Connection { object, version, facts, profile, provider, endpoint, limiter, client, probed, told })
+        Ok(Connection { object, version, facts, profile, provider, endpoint, limiter, asking, probed, told })
     }
 }
 
@@ -259,22 +278,7 @@ impl Connection {
     /// The engine, reading under a reservation: it never waits for its turn.
     #[must_use]
     pub fn reserved(&self, reservation: Arc<AsyncMutex<Reservation>>) -> Provider {
-        self.provider.with_reader(Arc::new(Reserved { client: self.client.clone(), reservation }))
-    }
-}
-
-struct Reserved {
-    client: ReadClient,
-    reservation: Arc<AsyncMutex<Reservation>>,
-}
-
-impl Read for Reserved {
-    fn read(&self, request: PreparedRequest, _: &str) -> BoxFuture<'_, Result<Response, Failure>> {
-        async move { self.client.read_reserved(request, &mut *self.reservation.lock().await).await }.boxed()
-    }
-
-    fn pause(&self, wish: Option<Duration>) {
-        self.client.pause(wish);
+        self.provider.with_reader(Arc::new(self.asking.reserved(reservation)))
     }
 }
 

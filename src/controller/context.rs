@@ -30,11 +30,13 @@ use super::{
     lease::Leadership,
     provider_kinds::{ProviderKey, ProviderObjects},
     records::Records,
+    scrapers::Scrapers,
 };
 use crate::{
     api::{CustomerOffboarding, OffboardingRecord},
     domain::{Moment, PolicyState},
     metrics::Metrics,
+    traces::Traces,
 };
 
 /// The two deadlines that belong to the operator; lag and lifetime belong to the profile.
@@ -78,8 +80,11 @@ pub struct Context {
     pub sends: TaskTracker,
     /// Set once the process is to end: no more intents.
     pub stopping: CancellationToken,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub events: Events,
+    /// Who may read the metrics from outside.
+    pub scrapers: Scrapers,
     /// What was last asked for with the retry annotation, by request uid.
     pub retries: Mutex<HashMap<String, String>>,
     /// Requests that are to be looked at again, told by something else than their watch.

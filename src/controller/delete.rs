@@ -39,6 +39,7 @@ use crate::{
         Captured, IdempotencySeed,
         http::{Reservation, SendDeadline, SendResult, send},
     },
+    traces::{Key, Name, Pass, Step},
 };
 
 /// Requests to the provider between the gates and the outcome: the second look and the call. A control request after a 403 is
@@ -77,6 +78,8 @@ pub(super) struct Errand {
     pub(super) place: Place,
     /// What was seen of the request as a whole.
     pub(super) whole: Arc<Whole>,
+    /// What is told of the pass.
+    pub(super) pass: Pass,
 }
 
 /// What came of it.
@@ -148,6 +151,7 @@ fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Opt
         record_name: case.record_name.clone()?,
         place: cases::place(case.whole.created_at, case),
         whole: case.whole.clone(),
+        pass: case.pass.clone(),
         stored: match &case.stored {
             Stored::Read(stored) => Some(stored.as_ref().clone()),
             Stored::None => None,
@@ -185,7 +189,8 @@ impl Errand {
 
     async fn reserve(&self) -> Result<Arc<Mutex<Reservation>>, Failure> {
         let limiter = &self.connection.limiter;
-        let reservation = limiter.reserve(REQUESTS, self.in_use.credentials.version(), TURN).await?;
+        let turn = limiter.reserve(REQUESTS, self.in_use.credentials.version(), TURN);
+        let reservation = self.connection.asking.turn(turn).await?;
         Ok(Arc::new(Mutex::new(reservation)))
     }
 
@@ -206,7 +211,11 @@ impl Errand {
         if let Some(next) = self.takes_no_slot(&attempt_id) {
             return Err(Came::Queued(next));
         }
-        let record = match self.write_intent(&attempt_id, begun).await {
+        let mut step = self.step(Name::Intent);
+        let written = self.write_intent(&attempt_id, begun).await;
+        step.say(Key::Outcome, if written.is_ok() { "Written" } else { "NotWritten" });
+        drop(step);
+        let record = match written {
             Ok(record) => record,
             Err(came) => {
                 self.gives_back(&attempt_id);
@@ -215,7 +224,12 @@ impl Errand {
         };
         failpoint!("intent.after");
         let sent = match self.permitted(&reservation).await {
-            Ok(permitted) => self.send(begun, &reservation, &permitted, last_n(&record)).await,
+            Ok(permitted) => {
+                let mut step = self.step(Name::Send);
+                let sent = self.send(begun, &reservation, &permitted, last_n(&record)).await;
+                step.came_to(&sent);
+                sent
+            }
             Err(failure) => Sent::not_sent(failure),
         };
         if matches!(sent.outcome, Outcome::NotSent(_)) {
@@ -320,7 +334,8 @@ impl Errand {
         let deadline = SendDeadline { first_byte_before, total: timing.request_deadline };
         tracing::info!(record = self.record_name, request = self.request.uid, "sending the deletion, once");
         reservation.lock().await.spend();
-        let result = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock).await;
+        let sending = send(permit, request, &self.connection.endpoint, deadline, self.ctx.clock);
+        let result = self.connection.asking.sent(sending).await;
         failpoint!("send.done");
         reservation.lock().await.report(result.heard((self.ctx.clock)()));
         let sent = self.read(result, &permitted.captured).await;
@@ -374,6 +389,8 @@ impl Errand {
 
     /// Writes an outcome down, with fresh reads, until it is recorded or the process ends. Never moves one back.
     async fn write_down(&self, mut record: OffboardingRecord, unsaved: &Unsaved) -> OffboardingRecord {
+        let mut step = self.step(Name::Outcome);
+        step.came_to(&unsaved.sent);
         failpoint!("outcome.put.before");
         loop {
             let forward =
@@ -403,9 +420,13 @@ impl Errand {
         }
     }
 
+    pub(super) fn step(&self, name: Name) -> Step {
+        self.pass.step(name, Some(self.connection.profile.source().name.as_str()))
+    }
+
     fn tell_the_log(&self, sent: &Sent) {
         let failure = sent.outcome.failure();
-        self.ctx.metrics.sent(&self.connection.profile.source().name, sent.outcome.word());
+        self.ctx.metrics.sent(self.connection.asking.profile(), &sent.outcome);
         tracing::info!(
             record = self.record_name,
             request = self.request.uid,

@@ -76,7 +76,7 @@ fn notable(next: &Next, waited: bool) -> Option<EventType> {
 }
 
 /// The word of the condition that tells most: why it stalls, why it is blocked, what it waits for, how it ended.
-fn reason(status: &OffboardingStatus) -> String {
+pub(super) fn reason(status: &OffboardingStatus) -> String {
     let of = |type_: &str, truth: Truth| {
         let mut conditions = status.conditions.iter();
         conditions.find(|condition| condition.type_ == type_ && condition.status == truth)

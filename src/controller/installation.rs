@@ -19,6 +19,7 @@ use super::api_server::{ApiError, ApiServer};
 use crate::{
     api::OffboardingRecord,
     evidence::{KEY_BYTES, Keys},
+    metrics::KeyTrouble,
 };
 
 /// Name of the Secret that holds the key, in the operator's namespace.
@@ -33,6 +34,8 @@ const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub struct Installation {
     keys: RwLock<Option<Arc<Keys>>>,
+    /// Why there are none, as it was last found.
+    trouble: Mutex<Option<KeyTrouble>>,
     /// Names the key that this process began with: one under which no record of another was found.
     first: OnceLock<String>,
     /// Names the key of the Secret, from before records of others are searched for.
@@ -97,6 +100,19 @@ pub enum KeyProblem {
     Records(ApiError),
 }
 
+impl KeyProblem {
+    /// What is wrong with the key; `None` where nobody knows.
+    fn trouble(&self) -> Option<KeyTrouble> {
+        match self {
+            KeyProblem::Lost => Some(KeyTrouble::Missing),
+            KeyProblem::Unusable => Some(KeyTrouble::Unusable),
+            KeyProblem::Changed => Some(KeyTrouble::Changed),
+            KeyProblem::TwoKeys(_) => Some(KeyTrouble::TwoKeys),
+            KeyProblem::Api(_) | KeyProblem::Records(_) => None,
+        }
+    }
+}
+
 impl Installation {
     /// The keys, where the Secret held them at the last refresh, and no record is known that was made with others.
     pub async fn keys(&self) -> Option<Arc<Keys>> {
@@ -130,6 +146,13 @@ impl Installation {
         locked(&self.foreign)
     }
 
+    /// What keeps everything from being deleted, where there is a key that cannot be worked with, or none.
+    #[must_use]
+    pub fn trouble(&self) -> Option<KeyTrouble> {
+        let shown = self.foreign().name.as_ref().map(|_| KeyTrouble::TwoKeys);
+        shown.or(*locked(&self.trouble))
+    }
+
     /// Whether nobody knows yet if there is a key.
     #[must_use]
     pub fn is_unread(&self) -> bool {
@@ -146,6 +169,7 @@ impl Installation {
             return found.map(|_| ());
         }
         *self.keys.write().await = found.as_ref().ok().cloned();
+        *locked(&self.trouble) = found.as_ref().err().and_then(KeyProblem::trouble);
         self.read.store(true, Ordering::Relaxed);
         found.map(|_| ())
     }

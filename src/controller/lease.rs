@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{api_server::ApiError, context::Shared};
-use crate::domain::TIME_TO_LEAVE;
+use crate::{domain::TIME_TO_LEAVE, metrics::LeaseResult};
 
 /// Name of the Lease, in the operator's namespace.
 pub const LEASE: &str = "customer-offboarding-operator";
@@ -256,6 +256,11 @@ impl Elector {
 
     /// Tells what came of an attempt, and when the next one is due.
     fn take_in(&mut self, answer: Answer, started: Instant) -> Instant {
+        self.ctx.metrics.lease_attempted(match &answer {
+            Answer::Ours(_) => LeaseResult::Held,
+            Answer::Theirs => LeaseResult::HeldByAnother,
+            Answer::Unclear(_) => LeaseResult::Failed,
+        });
         match answer {
             Answer::Ours(lease) => {
                 self.ours = Some(lease);
@@ -295,7 +300,6 @@ impl Elector {
     /// record that the other one changed has another last attempt, with which every count begins again.
     fn begin(&self) {
         tracing::info!("leading");
-        self.ctx.metrics.leads(true);
         self.ctx.budgets.count_again();
         self.ctx.wake_all();
     }
@@ -309,14 +313,13 @@ impl Elector {
     }
 
     fn lost(&self) {
-        self.ctx.metrics.leads(false);
+        self.ctx.metrics.lease_lost();
         tracing::warn!("the lease is lost: nothing is begun, and what is in flight is written down");
     }
 
     /// Where it is not known to be ours, it runs out by itself.
     async fn give_back(mut self) {
         self.ctx.leadership.end();
-        self.ctx.metrics.leads(false);
         let Some(mut lease) = self.ours.take() else { return };
         let spec = lease.spec.get_or_insert_default();
         spec.holder_identity = None;

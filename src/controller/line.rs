@@ -78,12 +78,6 @@ impl Context {
         self.call_the_next();
     }
 
-    /// Has the metrics show the budgets as they are now; who stands by knows nothing of them.
-    pub fn tell_budgets(&self) {
-        let leads = self.leadership.is_held();
-        self.metrics.budgets(if leads { self.budgets.figures((self.clock)()) } else { Vec::new() });
-    }
-
     fn call_the_next(&self) {
         self.wake(self.budgets.call((self.clock)()));
     }

@@ -1,6 +1,7 @@
 //! The imperative shell: watch, observe, decide, perform, save. The only room that talks to Kubernetes.
 
 mod api_server;
+mod asking;
 mod budgets;
 mod case;
 mod cases;
@@ -11,6 +12,7 @@ mod credential;
 mod delete;
 mod error;
 mod events;
+mod figures;
 mod holds;
 mod installation;
 mod lanes;
@@ -18,6 +20,7 @@ mod lease;
 mod line;
 mod observe;
 mod orphan;
+mod passes;
 mod people;
 mod perform;
 mod person;
@@ -26,9 +29,12 @@ mod provider_kinds;
 mod provider_object;
 mod reconcile;
 mod records;
+mod removal;
 mod reread;
 mod run;
 mod save;
+mod scope;
+mod scrapers;
 mod secrets;
 mod watch;
 
@@ -40,4 +46,5 @@ pub use holds::Holds;
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};
 pub use lease::{LEASE, LeaseTiming, LeaseTimingProblem};
 pub use run::{Clients, Settings, run};
+pub use scrapers::Reader;
 pub use secrets::{CREDENTIALS_TYPE, CUSTOMER_ID_TYPE};

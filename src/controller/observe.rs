@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use super::{case::Case, cases::Cases, context::Context};
 use crate::{
     domain::{
-        CheckSeen, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen, is_gone,
-        mode_to_look_in, wants_looks,
+        CheckSeen, CheckVerdict, Control, Facts, Fingerprint, Look, Observation, Outcome, ProviderSeen,
+        is_gone, mode_to_look_in, wants_looks,
     },
     evidence::Keys,
     failpoint,
     providers::{Credentials, CustomerId, Provider, Sighting, Verdict},
+    traces::{Key, Name, Step},
 };
 
 /// What was seen of a target earlier in this pass: it stands until something is done for the target, but not for ever.
@@ -77,6 +78,9 @@ async fn look(ctx: &Context, case: &mut Case, facts: &Facts, seen: &mut Observat
     let connection = case.connection.clone()?;
     let (keys, customer, in_use) = (case.keys.clone()?, case.customer.clone()?, case.in_use.clone()?);
     let provider = &connection.provider;
+    let profile = Some(connection.profile.source().name.as_str());
+    let name = if facts.is_begun() { Name::Verify } else { Name::Look };
+    let mut step = case.pass.step(name, profile);
     failpoint!("plan.look.before");
     seen.looked_at = ctx.now().uptime;
     let mut sighting = provider.look(&in_use.credentials, &customer, (ctx.clock)()).await;
@@ -90,15 +94,42 @@ async fn look(ctx: &Context, case: &mut Case, facts: &Facts, seen: &mut Observat
     }
     let lag = connection.facts.declared.consistency_lag;
     seen.created_long_ago = created_long_ago(&sighting, lag);
-    seen.look = Some(look_of(&keys, &sighting));
+    let look = look_of(&keys, &sighting);
+    told(&mut step, &look);
+    drop(step);
+    seen.look = Some(look);
     if matches!(seen.look, Some(Look::Present(_))) && may_delete(facts) {
+        let mut step = case.pass.step(Name::Preflight, profile);
         seen.checks = checks(ctx, provider, &in_use.credentials, &customer, &sighting).await;
+        step.say(Key::Verdict, worst(&seen.checks));
+        drop(step);
         failpoint!("plan.check.after");
     }
     case.captured = sighting.captured;
-    ctx.metrics.looked(connection.profile.source().name.as_str(), seen.look.as_ref().map(Look::word));
+    ctx.metrics.looked(connection.asking.profile(), seen.look.as_ref().map(Look::word));
     ctx.provider_may_have_changed(&connection);
     Some(())
+}
+
+/// What a trace says of a look.
+fn told(step: &mut Step, look: &Look) {
+    step.say(Key::Verdict, look.word().as_str());
+    if let Look::Unknown(failure) = look {
+        step.failed(failure);
+    }
+}
+
+/// Of what the checks said, what stands in the way most.
+fn worst(checks: &[CheckSeen]) -> &'static str {
+    let rank = |verdict: &CheckVerdict| match verdict {
+        CheckVerdict::Blocks => 4,
+        CheckVerdict::Failed(_) => 3,
+        CheckVerdict::Unanswered(_) => 2,
+        CheckVerdict::Ignored => 1,
+        CheckVerdict::Clear => 0,
+    };
+    let said = checks.iter().map(|check| &check.verdict);
+    said.max_by_key(|verdict| rank(verdict)).unwrap_or(&CheckVerdict::Clear).word()
 }
 
 /// A look without its personal parts: the identity becomes a keyed hash.

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::{
-    ResourceExt as _,
-    runtime::{controller::Action, reflector::ObjectRef},
-};
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     case::Case,
@@ -13,6 +10,7 @@ use super::{
     context::{Context, Shared},
     error::Error,
     lanes::{self, Places},
+    passes::Action,
     perform::tell_in_record,
     reconcile::{next_pass, work},
 };

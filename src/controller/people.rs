@@ -3,7 +3,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
@@ -13,7 +13,13 @@ use kube::{
     },
 };
 
-use super::{context::Shared, policies, run::trouble, watch::parsed};
+use super::{
+    context::Shared,
+    policies,
+    run::trouble,
+    scope::Scope,
+    watch::{events, parsed},
+};
 use crate::api::{CustomerHold, OffboardingApproval};
 
 /// How often the policies are read, and holds are resolved again.
@@ -23,9 +29,9 @@ const AGAIN: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(5);
 
 /// Follows all three until the process ends.
-pub async fn follow(ctx: Shared, client: Client) {
+pub async fn follow(ctx: Shared, client: Client, scope: Scope) {
     futures::join!(
-        follow_approvals(&ctx, client.clone()),
+        follow_approvals(&ctx, scope),
         follow_holds(&ctx, client),
         follow_policies(&ctx),
         resolve_holds(&ctx),
@@ -33,12 +39,8 @@ pub async fn follow(ctx: Shared, client: Client) {
 }
 
 /// An approval wakes the requests that it names, and nobody else.
-async fn follow_approvals(ctx: &Shared, client: Client) {
-    let api: Api<DeserializeGuard<OffboardingApproval>> = Api::all(client);
-    let mut trouble = trouble::<OffboardingApproval>(ctx);
-    let events = watcher(api, watcher::Config::default()).default_backoff();
-    let events = events.inspect(|event| trouble.note(event));
-    let mut events = pin!(events.try_filter_map(|event| async move { Ok(parsed(event)) }));
+async fn follow_approvals(ctx: &Shared, scope: Scope) {
+    let mut events = events(scope.sources::<OffboardingApproval>(ctx), "");
     while let Some(event) = events.next().await {
         let Ok(event) = event else { continue };
         let filled = matches!(event, watcher::Event::InitDone);
@@ -57,7 +59,7 @@ async fn follow_approvals(ctx: &Shared, client: Client) {
 /// A hold wakes whomever it may be about: existing requests stop, and go on when it is released.
 async fn follow_holds(ctx: &Shared, client: Client) {
     let api: Api<DeserializeGuard<CustomerHold>> = Api::all(client);
-    let mut trouble = trouble::<CustomerHold>(ctx);
+    let mut trouble = trouble::<CustomerHold>(ctx, None);
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let mut events = pin!(events.inspect(|event| trouble.note(event)));
     while let Some(event) = events.next().await {

@@ -14,6 +14,7 @@ use crate::{
     domain::{Effect, Ending, Facts, Failure, Next, Observation, ProviderSeen, Waiting},
     evidence::record,
     failpoint,
+    traces::{Key, Name},
 };
 
 /// What a turn's effect leads to.
@@ -46,6 +47,8 @@ async fn save_outcome(ctx: &Shared, case: &mut Case) -> Result<Performed, Error>
     let (Some(unsaved), Stored::Read(stored)) = (case.unsaved.clone(), &case.stored) else {
         return Ok(Performed::Done);
     };
+    let mut step = case.pass.step(Name::Outcome, None);
+    step.came_to(&unsaved.sent);
     failpoint!("outcome.put.before");
     let forward = record::with_outcome(&stored.spec, &unsaved.attempt_id, &unsaved.sent, unsaved.answered_at);
     let settled = match forward {
@@ -87,10 +90,14 @@ async fn close(ctx: &Shared, case: &mut Case, ending: Ending) -> Result<Performe
         }
         Stored::NotRead | Stored::Unread => return Ok(Performed::Later(Next::Wait(Waiting::ApiServer))),
     };
+    let mut step = case.pass.step(Name::Close, None);
+    step.say(Key::Result, ending.result.as_str());
+    step.say(Key::Reason, ending.because.as_str());
     failpoint!("close.put.before");
     let closed = write(ctx, case, record::closed(&begun, ending, &retains, (ctx.clock)())).await?;
     failpoint!("close.put.after");
     if closed {
+        ctx.metrics.closed(ending.result);
         case.outcome_stands();
     }
     Ok(Performed::Done)

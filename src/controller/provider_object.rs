@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{ResourceExt as _, runtime::controller::Action};
+use kube::ResourceExt as _;
 
 use super::{
     api_server::version_of,
@@ -11,6 +11,7 @@ use super::{
     context::Shared,
     credential::credentials_of,
     error::Error,
+    passes::Action,
     provider_kinds::{ProviderKey, ProviderObject},
 };
 use crate::{
@@ -230,6 +231,9 @@ pub fn wake_users(ctx: &Shared, provider: &ProviderKey) {
     ctx.wake_together(requests.iter().filter(|request| names_it(request)));
     ctx.wake_open_records(ctx.records.open_at(provider));
 }
+
+#[cfg(test)]
+mod golden_tests;
 
 #[cfg(test)]
 mod tests {

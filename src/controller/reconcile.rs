@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{ResourceExt as _, runtime::controller::Action, runtime::reflector::ObjectRef};
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     cases::Cases,
@@ -12,6 +12,7 @@ use super::{
     lanes::{self, Places},
     line::Turn,
     observe::{Kept, observe},
+    passes::Action,
     perform::{Performed, perform},
     save::{due_of, put, save},
 };

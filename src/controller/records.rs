@@ -16,6 +16,7 @@ use crate::{
     api::{CustomerOffboarding, OffboardingRecord, OffboardingRecordSpec},
     domain::Memory,
     evidence::{Keys, record},
+    traces::Traces,
 };
 
 /// The records in the operator's namespace.
@@ -23,6 +24,7 @@ pub struct Records {
     api: ApiServer,
     namespace: String,
     open: Store<OffboardingRecord>,
+    traces: Traces,
     known: Mutex<Known>,
 }
 
@@ -43,8 +45,8 @@ struct Known {
 impl Records {
     /// The records of one namespace; `open` is what the watch of unclosed ones keeps.
     #[must_use]
-    pub fn new(api: ApiServer, namespace: String, open: Store<OffboardingRecord>) -> Self {
-        Self { api, namespace, open, known: Mutex::default() }
+    pub fn new(api: ApiServer, namespace: String, open: Store<OffboardingRecord>, traces: Traces) -> Self {
+        Self { api, namespace, open, traces, known: Mutex::default() }
     }
 
     /// The record of a name, live.
@@ -104,6 +106,12 @@ impl Records {
         self.open.state().iter().map(|record| ObjectRef::from_obj(record.as_ref())).collect()
     }
 
+    /// The same, as they are.
+    #[must_use]
+    pub fn open_ones(&self) -> Vec<Arc<OffboardingRecord>> {
+        self.open.state()
+    }
+
     /// Open records of a request.
     #[must_use]
     pub fn open_of(&self, request_uid: &str) -> Vec<ObjectRef<OffboardingRecord>> {
@@ -133,7 +141,8 @@ impl Records {
         spec: OffboardingRecordSpec,
         keys: &Keys,
     ) -> Result<OffboardingRecord, ApiError> {
-        let spec = record::signed(spec, name, keys);
+        let trace_id = self.traces.id_of(&spec.request.uid, spec.trace_id.as_deref());
+        let spec = record::signed(OffboardingRecordSpec { trace_id, ..spec }, name, keys);
         self.remember(&spec.request.uid, &spec.request.target, name);
         match read {
             None => {

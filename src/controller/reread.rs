@@ -17,6 +17,7 @@ use crate::{
     },
     failpoint,
     providers::{Captured, http::Reservation},
+    traces::{Key, Name},
 };
 
 /// The provider object as it is now.
@@ -47,6 +48,16 @@ impl Errand {
         &self,
         reservation: &Arc<Mutex<Reservation>>,
     ) -> Result<Permitted, Failure> {
+        let mut step = self.step(Name::ReRead);
+        let permitted = self.read_again(reservation).await;
+        match &permitted {
+            Ok(_) => step.say(Key::Outcome, "Unchanged"),
+            Err(failure) => step.failed(failure),
+        }
+        permitted
+    }
+
+    async fn read_again(&self, reservation: &Arc<Mutex<Reservation>>) -> Result<Permitted, Failure> {
         let provider = self.connection.reserved(reservation.clone());
         failpoint!("relook.before");
         // Not with the reads that must be young: whoever wrote an intent later counts this one, and a day may have more records than

@@ -2,19 +2,17 @@
 
 use std::{
     fmt::Debug,
-    panic::AssertUnwindSafe,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
 };
 
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
     runtime::{
-        Controller,
-        controller::{self, Action},
+        Controller, controller,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -29,27 +27,33 @@ use super::{
     connection::Connections,
     consents::Consents,
     context::{Context, Shared, Timing},
-    error::{Backoff, Error},
+    error::Backoff,
     events::Events,
     holds::Holds,
     installation::Installation,
     lanes::Lanes,
     lease::{Elector, Leadership, LeaseTiming},
-    orphan, people,
+    orphan,
+    passes::{error_policy, guarded, key_of, key_of_name},
+    people,
     provider_kinds::{ProviderObject, ProviderObjects},
     provider_object, reconcile,
     records::Records,
-    watch::{Trouble, watch},
+    removal,
+    scope::Scope,
+    scrapers::Scrapers,
+    watch::{Source, Trouble, watch},
 };
 use crate::{
     api::{ClusterOffboardingProvider, CustomerOffboarding, OffboardingProvider, OffboardingRecord},
     domain::PolicyState,
-    metrics::Metrics,
+    metrics::{Controller as Passes, Metrics},
     providers::http::Egress,
+    traces::Traces,
 };
 
 /// How many objects of a kind are worked on at once; the provider objects have caps of their own.
-const CONCURRENCY: u16 = 32;
+pub(super) const CONCURRENCY: u16 = 32;
 
 /// How often the installation key is looked at again.
 const KEY_INTERVAL: Duration = Duration::from_secs(60);
@@ -62,6 +66,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub operator_namespace: String,
+    /// Where requests, approvals and provider objects are watched; empty means everywhere.
+    pub watch_namespaces: Vec<String>,
     /// Names this process in the attempts that it makes.
     pub process: String,
     pub timing: Timing,
@@ -69,6 +75,7 @@ pub struct Settings {
     pub egress: Egress,
     /// How many deletions all accounts together may see in an hour; no ceiling where it is `None`.
     pub destructive_rate: Option<u32>,
+    pub traces: Traces,
     pub clock: fn() -> Timestamp,
 }
 
@@ -77,6 +84,8 @@ pub struct Settings {
 pub struct Clients {
     pub watches: Client,
     pub calls: Client,
+    /// Where what they ask is counted, and everything else.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs the operator until `stopping` is cancelled, and then until every send has ended. `serve` is told the context.
@@ -98,12 +107,18 @@ pub async fn run(
     let (wake_cluster, cluster_providers_woken) = mpsc::unbounded_channel();
     let (wake_records, records_woken) = mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
-        records: Records::new(api.clone(), settings.operator_namespace.clone(), records.clone()),
+        records: Records::new(
+            api.clone(),
+            settings.operator_namespace.clone(),
+            records.clone(),
+            settings.traces.clone(),
+        ),
         connections: Connections::new(
             api.clone(),
             settings.operator_namespace.clone(),
             settings.egress.clone(),
             settings.timing,
+            clients.metrics.clone(),
         ),
         api: api.clone(),
         operator_namespace: settings.operator_namespace.clone(),
@@ -132,7 +147,9 @@ pub async fn run(
         backoff: Backoff::default(),
         sends: TaskTracker::new(),
         stopping: stopping.clone(),
-        metrics: Metrics::default(),
+        metrics: clients.metrics,
+        traces: settings.traces,
+        scrapers: Scrapers::default(),
         wake_requests,
         wake_records,
         synced: AtomicBool::new(false),
@@ -140,55 +157,59 @@ pub async fn run(
     let serving = tokio::spawn(serve(ctx.clone()));
     let key = tokio::spawn(keep_the_key(ctx.clone()));
     until_there_is_a_key(&ctx).await;
-    let people = tokio::spawn(people::follow(ctx.clone(), clients.watches.clone()));
-
     let watched = clients.watches.clone();
+    let scope = Scope::new(watched.clone(), settings.watch_namespaces);
+    let people = tokio::spawn(people::follow(ctx.clone(), watched.clone(), scope.clone()));
+    let removal = tokio::spawn(removal::follow(ctx.clone(), scope.clone()));
+
     let records_api =
         Api::<DeserializeGuard<OffboardingRecord>>::namespaced(watched.clone(), &settings.operator_namespace);
     let record_stream = watch(
-        records_api,
+        vec![Source::new(records_api, trouble::<OffboardingRecord>(&ctx, None))],
         "spec.closed!=true",
         records_writer,
         closed_record(ctx.clone()),
-        trouble::<OffboardingRecord>(&ctx),
     )
     .inspect_ok(notices(ctx.clone()));
-    let record_controller = controller_of(record_stream, records.clone(), records_woken, &stopping)
-        .run(guarded("record", orphan::reconcile), error_policy("record"), ctx.clone())
-        .for_each(|_| async {});
+    let record_controller =
+        controller_of(Passes::record, &ctx, record_stream, records.clone(), records_woken)
+            .run(guarded(Passes::record, orphan::reconcile), error_policy(Passes::record), ctx.clone())
+            .for_each(ended(Passes::record, &ctx));
 
-    let all = Api::all(watched.clone());
     let provider_stream =
-        watch(all, "", providers_writer, gone_provider(ctx.clone()), trouble::<OffboardingProvider>(&ctx));
-    let provider_controller = controller_of(provider_stream, providers.clone(), providers_woken, &stopping)
-        .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
-        .for_each(|_| async {});
+        watch(scope.sources::<OffboardingProvider>(&ctx), "", providers_writer, gone_provider(ctx.clone()));
+    let provider_controller =
+        controller_of(Passes::provider, &ctx, provider_stream, providers.clone(), providers_woken)
+            .run(
+                guarded(Passes::provider, provider_object::reconcile),
+                error_policy(Passes::provider),
+                ctx.clone(),
+            )
+            .for_each(ended(Passes::provider, &ctx));
 
-    let all = Api::all(watched.clone());
-    let cluster_provider_stream = watch(
-        all,
-        "",
-        cluster_providers_writer,
-        gone_provider(ctx.clone()),
-        trouble::<ClusterOffboardingProvider>(&ctx),
-    );
+    let all = Source::new(Api::all(watched), trouble::<ClusterOffboardingProvider>(&ctx, None));
+    let cluster_provider_stream = watch(vec![all], "", cluster_providers_writer, gone_provider(ctx.clone()));
+    let store = cluster_providers.clone();
     let cluster_provider_controller =
-        controller_of(cluster_provider_stream, cluster_providers.clone(), cluster_providers_woken, &stopping)
-            .run(guarded("provider", provider_object::reconcile), error_policy("provider"), ctx.clone())
-            .for_each(|_| async {});
+        controller_of(Passes::provider, &ctx, cluster_provider_stream, store, cluster_providers_woken)
+            .run(
+                guarded(Passes::provider, provider_object::reconcile),
+                error_policy(Passes::provider),
+                ctx.clone(),
+            )
+            .for_each(ended(Passes::provider, &ctx));
 
-    let all = Api::all(watched);
     let request_stream = watch(
-        all,
+        scope.sources::<CustomerOffboarding>(&ctx),
         "status.finished!=true",
         requests_writer,
         gone_request(ctx.clone()),
-        trouble::<CustomerOffboarding>(&ctx),
     )
     .inspect_ok(lines_up(ctx.clone()));
-    let request_controller = controller_of(request_stream, requests.clone(), requests_woken, &stopping)
-        .run(guarded("request", reconcile::reconcile), error_policy("request"), ctx.clone())
-        .for_each(|_| async {});
+    let request_controller =
+        controller_of(Passes::request, &ctx, request_stream, requests.clone(), requests_woken)
+            .run(guarded(Passes::request, reconcile::reconcile), error_policy(Passes::request), ctx.clone())
+            .for_each(ended(Passes::request, &ctx));
 
     let controllers = [
         tokio::spawn(record_controller),
@@ -208,6 +229,7 @@ pub async fn run(
     }
     serving.abort();
     people.abort();
+    removal.abort();
     key.abort();
 }
 
@@ -235,72 +257,42 @@ async fn lead_until_the_end(ctx: &Shared, lease: LeaseTiming, controllers: [Join
 }
 
 fn controller_of<K>(
+    name: Passes,
+    ctx: &Shared,
     stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
     store: Store<K>,
     woken: mpsc::UnboundedReceiver<ObjectRef<K>>,
-    stopping: &CancellationToken,
 ) -> Controller<K>
 where
     K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
+    let (news, wakes) = (ctx.metrics.clone(), ctx.metrics.clone());
     let woken = futures::stream::unfold(woken, |mut woken| async move { Some((woken.recv().await?, woken)) });
-    Controller::for_stream(stream, store)
-        .reconcile_on(woken)
+    Controller::for_stream(stream.inspect_ok(move |object| news.woken(name, key_of(object))), store)
+        .reconcile_on(woken.inspect(move |object| wakes.woken(name, key_of_name(object))))
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .graceful_shutdown_on(stopping.clone().cancelled_owned())
+        .graceful_shutdown_on(ctx.stopping.clone().cancelled_owned())
 }
 
-/// A pass whose panic ends only itself. Where another process leads, it is left out: `Elector` has everything looked at when
-/// this one leads.
-fn guarded<K, F>(
-    controller: &'static str,
-    pass: impl Fn(Arc<K>, Shared) -> F + Clone + Send + 'static,
-) -> impl FnMut(Arc<K>, Shared) -> BoxFuture<'static, Result<Action, Error>>
-where
-    K: Send + Sync + 'static,
-    F: Future<Output = Result<Action, Error>> + Send + 'static,
-{
-    move |object, ctx| {
-        if !ctx.leadership.is_held() {
-            return std::future::ready(Ok(Action::await_change())).boxed();
+/// What came of a pass is told already, but for objects that were gone before it could begin.
+fn ended<T, E: 'static, Q: 'static>(
+    name: Passes,
+    ctx: &Shared,
+) -> impl FnMut(Result<T, controller::Error<E, Q>>) -> std::future::Ready<()> + use<T, E, Q> {
+    let metrics = ctx.metrics.clone();
+    move |result| {
+        if let Err(controller::Error::ObjectNotFound(gone)) = &result {
+            metrics.forget(name, key_of_name(gone.as_ref()));
         }
-        let (metrics, started) = (ctx.clone(), Instant::now());
-        let pass = AssertUnwindSafe(pass(object, ctx)).catch_unwind();
-        async move {
-            let result = pass.await.unwrap_or_else(|_| {
-                metrics.metrics.panicked(controller);
-                Err(Error::Panicked)
-            });
-            metrics.metrics.passed(controller, result.is_ok(), started.elapsed());
-            result
-        }
-        .boxed()
+        std::future::ready(())
     }
 }
 
-fn error_policy<K: kube::Resource>(controller: &'static str) -> impl Fn(Arc<K>, &Error, Shared) -> Action {
-    move |object, error, ctx| {
-        let name = object.name_any();
-        let key = object.uid().unwrap_or_else(|| name.clone());
-        let again = ctx.backoff.after(&key, error);
-        match error {
-            Error::SaveStatus(super::ApiError::Conflict | super::ApiError::NotFound) => {
-                tracing::debug!(controller, name, step = error.step(), "the object moved on");
-            }
-            // Told once, by the elector.
-            Error::LeaseLost => tracing::debug!(controller, name, step = error.step(), "left to the leader"),
-            error => {
-                tracing::warn!(controller, name, step = error.step(), "{error}; tried again in {again:?}")
-            }
-        }
-        Action::requeue(again)
-    }
-}
-
-/// What goes wrong with the watch of a kind is told and counted.
-pub(super) fn trouble<K: kube::Resource<DynamicType = ()>>(ctx: &Shared) -> Trouble {
+/// What goes wrong with the watch of a kind is told, with the namespace where there is one for each, and counted.
+pub(super) fn trouble<K: kube::Resource<DynamicType = ()>>(ctx: &Shared, namespace: Option<&str>) -> Trouble {
     let (ctx, kind) = (ctx.clone(), K::kind(&()).into_owned());
-    Trouble::new(kind.clone(), move || ctx.metrics.watch_failed(&kind))
+    let told = namespace.map_or_else(|| kind.clone(), |namespace| format!("{kind} in {namespace}"));
+    Trouble::new(told, move || ctx.metrics.watch_failed(&kind))
 }
 
 /// A record that was made with another key is noticed as soon as it is there.

@@ -3,9 +3,16 @@
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{api_server::version_of, case::Case, cases::Cases, context::Shared, error::Error};
+use super::{
+    api_server::version_of,
+    case::Case,
+    cases::{Cases, created_at},
+    context::Shared,
+    error::Error,
+    events::reason,
+};
 use crate::{
-    api::{CustomerOffboarding, OffboardingStatus},
+    api::{Condition, ConditionType, CustomerOffboarding, OffboardingStatus, Truth},
     domain::{Decisions, Facts, Next, ProviderSeen, Story, TargetStory, due, report},
     failpoint,
 };
@@ -32,6 +39,9 @@ pub async fn save(
     }
     put(ctx, object, status.clone()).await?;
     ctx.events.tell(object, &decisions.next, &status).await;
+    if !status.finished {
+        cases.pass().waits(&status.phase, &reason(&status));
+    }
     tell_the_log(object, &decisions.next, &status);
     Ok(())
 }
@@ -65,18 +75,40 @@ pub fn due_of(object: &CustomerOffboarding) -> Option<Timestamp> {
     due(object.spec.request.as_ref(), object.metadata.creation_timestamp.as_ref().map(|created| created.0))
 }
 
-/// Stores a status over exactly the object that was read.
+/// Stores a status over exactly the object that was read. The id of its trace goes with it, and is no reason to write.
 ///
 /// # Errors
 /// As `save`.
 pub async fn put(ctx: &Shared, object: &CustomerOffboarding, status: OffboardingStatus) -> Result<(), Error> {
-    let namespace = object.namespace().ok_or(Error::Incomplete)?;
+    let (namespace, uid) = object.namespace().zip(object.uid()).ok_or(Error::Incomplete)?;
+    let trace_id = ctx.traces.id_of(&uid, status.trace_id.as_deref());
+    let status = OffboardingStatus { trace_id, ..status };
+    let ended =
+        status.finished_at.zip(status.result.clone()).map(|(at, result)| (at, result, reason(&status)));
     let replaced =
         CustomerOffboarding { metadata: version_of(object), spec: object.spec.clone(), status: Some(status) };
     failpoint!("status.put.before");
     ctx.api.replace_status(&namespace, &replaced).await.map_err(Error::SaveStatus)?;
     failpoint!("status.put.after");
+    if let Some(status) = replaced.status.filter(|status| status.finished) {
+        count(ctx, &status);
+    }
+    if let Some((at, result, reason)) = ended {
+        ctx.traces.finished(&uid, created_at(object), at, &result, &reason);
+    }
     Ok(())
+}
+
+/// A request ended.
+fn count(ctx: &Shared, status: &OffboardingStatus) {
+    if let Some(result) = status.result.as_ref().and_then(|result| result.parse().ok()) {
+        ctx.metrics.finished(result);
+    }
+    let stalled = |it: &&Condition| it.type_ == ConditionType::Stalled.as_str() && it.status == Truth::True;
+    let reason = status.conditions.iter().find(stalled).and_then(|it| it.reason.parse().ok());
+    if let Some(reason) = reason {
+        ctx.metrics.given_up(reason);
+    }
 }
 
 fn tell_the_log(object: &CustomerOffboarding, next: &Next, status: &OffboardingStatus) {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use kube::{
     Api, ResourceExt as _,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -20,37 +20,80 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::api_server::{ApiError, class_of, class_of_status};
+use super::{
+    api_server::{ApiError, class_of, class_of_status},
+    scope::as_one,
+};
 use crate::api::RETRY_ANNOTATION;
 
-/// The watch of one kind: bad objects are left out, what nobody needs is cut off before it is cached. `removed` is told of every
-/// object that left the watch, also while nobody watched.
-///
-/// An error is waited out here: on the way to a controller it would hold up whoever is woken by something else.
+/// The watch of one kind into its cache. `removed` is told of every object that left the watch, also while nobody watched.
 pub fn watch<K>(
-    api: Api<DeserializeGuard<K>>,
+    sources: Vec<Source<K>>,
     selector: &str,
     writer: Writer<K>,
     removed: impl Fn(&K) + Send + 'static,
-    mut trouble: Trouble,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
     K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let config = match selector {
-        "" => watcher::Config::default(),
-        selector => watcher::Config::default().fields(selector),
-    };
-    let events = watcher(api, config)
-        .default_backoff()
-        .inspect(move |event| trouble.note(event))
-        .filter(|event| std::future::ready(event.is_ok()))
-        .try_filter_map(|event| async move { Ok(parsed(event)) })
-        .modify(|object: &mut K| {
-            object.managed_fields_mut().clear();
-            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-        });
-    cached(events, writer, removed).predicate_filter(wakes::<K>, PredicateConfig::default())
+    cached(events(sources, selector), writer, removed)
+        .predicate_filter(wakes::<K>, PredicateConfig::default())
+}
+
+/// What is told of one kind, wherever it is watched: bad objects are left out, what nobody needs is cut off before it is cached.
+///
+/// An error is waited out here: on the way to a controller it would hold up whoever is woken by something else.
+pub fn events<K>(
+    sources: Vec<Source<K>>,
+    selector: &str,
+) -> BoxStream<'static, Result<Event<K>, watcher::Error>>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let mut watches: Vec<_> = sources.into_iter().map(|source| source.events(selector)).collect();
+    match watches.pop() {
+        Some(only) if watches.is_empty() => only.filter(|event| std::future::ready(event.is_ok())).boxed(),
+        last => {
+            watches.extend(last);
+            as_one(watches).map(Ok).boxed()
+        }
+    }
+}
+
+/// One list of a kind, and what goes wrong with its watch.
+pub struct Source<K> {
+    api: Api<DeserializeGuard<K>>,
+    trouble: Trouble,
+}
+
+impl<K> Source<K> {
+    /// Of whatever the API lists.
+    #[must_use]
+    pub fn new(api: Api<DeserializeGuard<K>>, trouble: Trouble) -> Self {
+        Self { api, trouble }
+    }
+}
+
+impl<K> Source<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    fn events(self, selector: &str) -> BoxStream<'static, Result<Event<K>, watcher::Error>> {
+        let Source { api, mut trouble } = self;
+        let config = match selector {
+            "" => watcher::Config::default(),
+            selector => watcher::Config::default().fields(selector),
+        };
+        watcher(api, config)
+            .default_backoff()
+            .inspect(move |event| trouble.note(event))
+            .try_filter_map(|event| async move { Ok(parsed(event)) })
+            .modify(|object: &mut K| {
+                object.managed_fields_mut().clear();
+                object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+            })
+            .boxed()
+    }
 }
 
 /// A trouble that goes on is told again after this long.
@@ -117,7 +160,8 @@ impl Trouble {
     }
 }
 
-fn class(error: &watcher::Error) -> ApiError {
+/// What follows from an error of a watch.
+pub(super) fn class(error: &watcher::Error) -> ApiError {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)

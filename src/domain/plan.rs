@@ -123,6 +123,8 @@ impl Plan {
             suspend,
             cancel,
             not_before,
+            // What is done is not a question of how long it is told: see `removed_at`.
+            ttl_after_finished: _,
         } = spec;
         let customer = customer_of(customer)?;
         let wish = match (cancel, suspend) {

@@ -138,6 +138,7 @@ pub fn report(
         targets: story.targets.iter().map(target_status).collect(),
         targets_done: Some(format!("{done}/{}", story.targets.len())),
         conditions: conditions(story, finished_at, generation, previous, now),
+        trace_id: previous.trace_id.clone(),
         unknown: previous.unknown.clone(),
     }
 }

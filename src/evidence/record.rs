@@ -118,6 +118,7 @@ pub fn for_request(
         closed_at: None,
         history: Vec::new(),
         earlier_requests: 0,
+        trace_id: None,
         mac: String::new(),
         unknown: BTreeMap::new(),
     };

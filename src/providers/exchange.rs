@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use url::Url;
 
-use crate::api::Method;
-
 pub use crate::domain::CustomerId;
+use crate::{api::Method, domain::Step};
 
 /// A request, ready to send: address, headers and body are complete and checked.
 #[derive(Clone)]
 pub struct PreparedRequest {
+    /// What it is for.
+    pub step: Step,
     /// The HTTP method.
     pub method: Method,
     /// The address: scheme, host, port and path prefix are those of the provider object's base URL.

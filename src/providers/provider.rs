@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{CheckOverride, Environment},
-    domain::{Cause, CheckSeen, CheckVerdict, Class, Control, Failure, Outcome, Sent},
+    domain::{Cause, CheckSeen, CheckVerdict, Class, Control, Failure, Outcome, Sent, Step},
 };
 
 /// How many bytes the pages of one list may have together: 8 MiB. They are held until the last one is read.
@@ -124,7 +124,7 @@ impl Provider {
     pub fn accepts(&self, credentials: &Credentials) -> Result<(), Failure> {
         let nobody = Captured::nothing();
         let filling = Filling { customer: None, captured: &nobody };
-        self.prepare(&self.profile.control.operation.request, filling, credentials).map(drop)
+        self.prepare(Step::control, &self.profile.control.operation.request, filling, credentials).map(drop)
     }
 
     /// The profile.
@@ -148,7 +148,8 @@ impl Provider {
     ) -> Result<Sighting, Failure> {
         let nothing = Captured::nothing();
         let filling = Filling { customer: Some(id), captured: &nothing };
-        let request = self.prepare(&self.profile.presence.operation.request, filling, credentials)?;
+        let template = &self.profile.presence.operation.request;
+        let request = self.prepare(Step::look, template, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
         let (profile, id, status) = (Arc::clone(&self.profile), id.clone(), response.status);
         let read = move || read_look(&profile, &response, &id, now);
@@ -172,7 +173,8 @@ impl Provider {
     ///
     /// Never fails: anything but a good answer is `Bad`.
     pub async fn control(&self, credentials: &Credentials, now: Timestamp) -> Control {
-        match self.ask(|profile| Some(&profile.control.operation), is_good, credentials, now).await {
+        let operation: OperationOf = |profile| Some(&profile.control.operation);
+        match self.ask(Step::control, operation, is_good, credentials, now).await {
             Ok(()) => Control::Good,
             Err(failure) => Control::Bad(failure),
         }
@@ -189,12 +191,13 @@ impl Provider {
     ) -> Option<Result<String, Failure>> {
         self.profile.account.as_ref()?;
         let operation: OperationOf = |profile| profile.account.as_ref().map(|probe| &probe.operation);
-        Some(self.ask(operation, account_name, credentials, now).await)
+        Some(self.ask(Step::account, operation, account_name, credentials, now).await)
     }
 
     /// Asks something that is not about a customer, and reads a successful answer.
     async fn ask<T: Send + 'static>(
         &self,
+        step: Step,
         operation: OperationOf,
         read: fn(&LoadedProfile, &Scope) -> Result<T, Failure>,
         credentials: &Credentials,
@@ -203,7 +206,7 @@ impl Provider {
         let nothing = Captured::nothing();
         let filling = Filling { customer: None, captured: &nothing };
         let template = &operation(&self.profile).ok_or_else(template_failed)?.request;
-        let request = self.prepare(template, filling, credentials)?;
+        let request = self.prepare(step, template, filling, credentials)?;
         let response = self.reader.read(request, credentials.version()).await?;
         let (profile, status) = (Arc::clone(&self.profile), response.status);
         let read = move || {
@@ -262,7 +265,7 @@ impl Provider {
     ) -> Result<CheckVerdict, CheckFailed> {
         let filling = Filling { customer: Some(&about.id), captured: &about.captured };
         let bare = self
-            .prepare(&check.operation.request, filling, credentials)
+            .prepare(Step::check, &check.operation.request, filling, credentials)
             .map_err(CheckFailed::NotUnderstood)?;
         let mut pager = Pager::new(&check.paginate, &self.profile.auth, &self.base_url, bare);
         let mut request = pager.first();
@@ -334,7 +337,7 @@ impl Provider {
     ) -> Result<PreparedRequest, Failure> {
         let step = &self.profile.step;
         let filling = Filling { customer: Some(id), captured };
-        let mut request = self.prepare(&step.operation.request, filling, credentials)?;
+        let mut request = self.prepare(Step::delete, &step.operation.request, filling, credentials)?;
         if let Some((name, scope)) = &step.idempotency {
             let key = idempotency.key(&step.name, *scope).to_string();
             let value = HeaderValue::from_str(&key).map_err(|_| template_failed())?;
@@ -370,6 +373,7 @@ impl Provider {
 
     fn prepare(
         &self,
+        step: Step,
         template: &RequestTemplate,
         filling: Filling<'_>,
         credentials: &Credentials,
@@ -377,7 +381,7 @@ impl Provider {
         if filling.customer.is_some_and(|id| !self.profile.accepts_id(id.expose())) {
             return Err(template_failed());
         }
-        let mut request = template.fill(&self.base_url, filling)?;
+        let mut request = template.fill(step, &self.base_url, filling)?;
         place_all(&self.profile.auth, credentials, self.environment, &mut request)?;
         Ok(request)
     }

@@ -116,16 +116,16 @@ const MATRIX: &[(&str, &[(&str, &str)])] = &[
     (
         "customer-offboarding-operator",
         &[
-            ("customerholds", READ),
             ("clusteroffboardingproviders", READ),
+            ("customerholds", "list watch"),
             ("clusteroffboardingproviders/status", "update"),
         ],
     ),
     (
         "customer-offboarding-operator-watched",
         &[
-            ("customeroffboardings", READ),
-            ("offboardingapprovals", READ),
+            ("customeroffboardings", "get list watch delete"), // R54: those whose `ttlAfterFinished` is over
+            ("offboardingapprovals", "list watch"),
             ("offboardingproviders", READ),
             ("customeroffboardings/status", "update"),
             ("offboardingproviders/status", "update"),

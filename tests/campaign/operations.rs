@@ -109,7 +109,7 @@ fn every_edit_of_every_property_comes_within_a_campaign() {
 }
 
 /// Properties of all kinds: the report asks that each of them was edited.
-pub const PROPERTIES: u64 = 671;
+pub const PROPERTIES: u64 = 672;
 
 struct Set<'a> {
     lane: &'a Lane,

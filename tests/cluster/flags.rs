@@ -12,6 +12,12 @@ use crate::{
 
 const OPERATOR: &str = env!("CARGO_BIN_EXE_customer-offboarding-operator");
 
+/// One more than are watched one by one.
+const MANY_NAMESPACES: &str = concat!(
+    "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,",
+    "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a",
+);
+
 /// What the operator says to arguments and environment, and how it ends.
 fn said(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(OPERATOR);
@@ -38,8 +44,26 @@ fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence()
         (89, vec!["offboard"], "error: unrecognized subcommand 'offboard'"),
         (90, flag("--operator-namespace", "A_b"), "'A_b' must be a lowercase RFC 1123 label"),
         (90, flag("--operator-namespace", ""), "must be a lowercase RFC 1123 label"),
+        (90, flag("--watch-namespaces", "team-a,Team_B"), "'Team_B' must be a lowercase RFC 1123 label"),
+        (90, flag("--watch-namespaces", "team-a,"), "'' must be a lowercase RFC 1123 label"),
+        (
+            90,
+            flag("--watch-namespaces", MANY_NAMESPACES),
+            "error: --watch-namespaces must be at most 100; without it all namespaces are watched",
+        ),
         (95, flag("--admin-address", "0.0.0.0:8080"), "must be a loopback address"),
         (95, flag("--admin-address", "here"), "must be an address and a port, as in 127.0.0.1:8080"),
+        (95, flag("--probe-address", "everywhere"), "must be an address and a port, as in 127.0.0.1:8080"),
+        (
+            95,
+            vec!["operator", "--metrics-address", "127.0.0.1:0", "--metrics-certificate", "tls.crt"],
+            "error: the following required arguments were not provided:\n  --metrics-key <METRICS_KEY>",
+        ),
+        (
+            95,
+            vec!["operator", "--metrics-certificate", "tls.crt", "--metrics-key", "tls.key"],
+            "error: the following required arguments were not provided:\n  --metrics-address <METRICS_ADDRESS>",
+        ),
         (
             98,
             flag("--send-deadline", "0s"),
@@ -82,6 +106,16 @@ fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence()
             "error: --log-level must be error, warn, info, debug or trace",
         ),
         (96, flag("--log-format", "xml"), "invalid value 'xml' for '--log-format <LOG_FORMAT>'"),
+        (
+            98,
+            flag("--otlp-endpoint", "collector:4318"),
+            "error: --otlp-endpoint must be an http or https URL without credentials, query and fragment",
+        ),
+        (
+            98,
+            flag("--otlp-endpoint", "https://user:secret@otel.example.com"),
+            "error: --otlp-endpoint must be an http or https URL without credentials, query and fragment",
+        ),
         (91, vec!["operator"], "error: no cluster: set KUBECONFIG, or run in a pod with a service account"),
     ] {
         let (code, stderr) = said(&args, &[]);
@@ -118,6 +152,18 @@ fn row_101_an_api_server_that_nobody_vouches_for_is_refused_but_on_the_loopback(
     let (code, stderr) = said(&["operator", "--admin-address", &address], &[("KUBECONFIG", &accepted)]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains(&format!("error: --admin-address {address}: cannot be bound")), "{stderr}");
+    let free = ["operator", "--admin-address", "127.0.0.1:0"];
+    let said_to = |args: &[&str]| said(&[&free[..], args].concat(), &[("KUBECONFIG", &accepted)]);
+    for flag in ["--probe-address", "--metrics-address"] {
+        let (code, stderr) = said_to(&[flag, &address]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(&format!("error: {flag} {address}: cannot be bound")), "{stderr}");
+    }
+    let files = ["--metrics-certificate", "/nowhere/tls.crt", "--metrics-key", "/nowhere/tls.key"];
+    let (code, stderr) = said_to(&[&["--metrics-address", "127.0.0.1:0"][..], &files].concat());
+    assert_eq!(code, Some(2), "{stderr}");
+    let sentence = "error: --metrics-certificate, --metrics-key: /nowhere/tls.crt: cannot be read";
+    assert!(stderr.contains(sentence), "{stderr}");
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 //! else is as shipped: the API server, its watches, the sandbox.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,7 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use offboarding::{
     controller::{self, Clients, LeaseTiming, Settings, Shared, Timing},
+    metrics::Metrics,
     providers::http::Egress,
+    traces::Traces,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -48,15 +53,18 @@ impl Inside {
         // Real time has nothing to say here: what is slow on two busy cores must not run into a deadline of the test's clock.
         config.read_timeout = None;
         let client = || Client::try_from(config.clone()).unwrap();
-        let clients = Clients { watches: client(), calls: client() };
+        let metrics = Arc::new(Metrics::new(Vec::new()));
+        let clients = Clients { watches: client(), calls: client(), metrics };
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let settings = Settings {
             operator_namespace: "customer-offboarding".to_owned(),
+            watch_namespaces: Vec::new(),
             process: format!("inside-{N}"),
             timing: Timing { send_deadline: minutes(10), request_deadline: minutes(10) },
             lease: LeaseTiming::new(minutes(10), minutes(6), Duration::from_secs(2)).unwrap(),
             egress: Egress::of_the_system(vec!["127.0.0.0/8".parse().unwrap()], clock::<N>),
             destructive_rate: None,
+            traces: Traces::default(),
             clock: clock::<N>,
         };
         let stopping = CancellationToken::new();
@@ -73,7 +81,7 @@ impl Inside {
 
     /// How many passes over requests it has made.
     pub fn passes(&self) -> usize {
-        let counters = Counters::parse(&self.ctx.metrics.text());
+        let counters = Counters::parse(&self.ctx.metrics.text(Vec::new()));
         counters.sum("controller_runtime_reconcile_total", &[("controller", "request")]) as usize
     }
 

@@ -126,7 +126,12 @@ async fn hand_overs(ending: Ending) {
 async fn stands_by(standby: &Process) -> Vec<String> {
     assert_eq!(ask(standby, "/readyz").await, (200, "standby".to_owned()));
     let (_, metrics) = ask(standby, "/metrics").await;
-    assert!(metrics.lines().any(|line| line == "offboarding_leader 0"), "{metrics}");
+    let stands_by = "leader_election_master_status{name=\"customer-offboarding-operator\"} 0";
+    assert!(metrics.lines().any(|line| line == stands_by), "{metrics}");
+    let of_the_domain = ["offboarding_requests", "offboarding_records_open", "offboarding_providers"];
+    for name in of_the_domain.map(|name| format!("# TYPE {name} ")) {
+        assert!(!metrics.contains(&name), "who stands by tells nothing of the domain: {metrics}");
+    }
     let passes = metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total"));
     passes.map(str::to_owned).collect()
 }

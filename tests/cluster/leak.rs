@@ -347,8 +347,8 @@ async fn metrics(stage: &Stage) -> String {
     for name in [
         "controller_runtime_reconcile_total{controller=\"request\",result=\"success\"}",
         "controller_runtime_reconcile_time_seconds_count{controller=\"request\"}",
-        "offboarding_looks_total{profile=\"juicyway\",outcome=\"Present\"}",
-        "offboarding_deletes_total{profile=\"juicyway\",outcome=\"Accepted\"}",
+        "offboarding_looks_total{profile=\"custom\",outcome=\"Present\"}",
+        "offboarding_deletes_total{profile=\"custom\",outcome=\"Accepted\"}",
     ] {
         assert!(text.contains(name), "{name}: {text}");
     }

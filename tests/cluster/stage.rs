@@ -176,14 +176,19 @@ pub async fn says(operator: &mut Process, message: &str) -> Result<(), Failure> 
 
 /// Asks an operator's own endpoint: status and body. It tells its address in its log.
 pub async fn ask(operator: &Process, path: &str) -> (u16, String) {
+    plain_get(&told_address(operator, "serving /healthz"), path).await
+}
+
+/// An address on the loopback that an operator's log tells with these words.
+pub fn told_address(operator: &Process, words: &str) -> String {
     let log = operator.log();
-    let line = log.lines().rfind(|line| line.contains("serving /healthz")).unwrap();
+    let line = log.lines().rfind(|line| line.contains(words)).unwrap();
     let port = line.split("127.0.0.1:").nth(1).unwrap().split(|at: char| !at.is_ascii_digit()).next();
-    plain_get(&format!("127.0.0.1:{}", port.unwrap()), path).await
+    format!("127.0.0.1:{}", port.unwrap())
 }
 
 /// One GET without TLS.
-async fn plain_get(address: &str, path: &str) -> (u16, String) {
+pub async fn plain_get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use harness::{Failure, Provider::Revolv3};
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
     cast::{Part, cast},
     ledger, people,
     show::{heading, kubectl, kubectl_of, remark, row, table},

@@ -3,7 +3,7 @@
 use harness::{Failure, LedgerFilter, Sandbox};
 use serde_json::Value;
 
-use crate::{
+use super::{
     cast::{Customer, Part},
     show::{row, table},
 };

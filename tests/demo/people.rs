@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::Failure;
 
-use crate::{
+use super::{
     act::goes_on,
     cast::the,
     ledger,

@@ -9,7 +9,7 @@ use harness::{
     Binaries, ControlPlane, Failure, Launch, Options, Process, Sandbox, Scratch, workspace_binary,
 };
 
-use crate::{
+use super::{
     cast::cast,
     show::{OPERATOR, heading, kubectl, remark},
 };
@@ -37,6 +37,17 @@ pub struct Stage {
 impl Stage {
     /// Starts everything, with roles, kinds, customers, Secrets and provider objects, but without a request.
     pub async fn set() -> Result<Stage, Failure> {
+        Stage::set_with(async |plane, scratch| {
+            install(plane).await?;
+            operator(plane, scratch).await
+        })
+        .await
+    }
+
+    /// The same with another way to install, which gives the operator that runs.
+    pub async fn set_with(
+        run: impl AsyncFnOnce(&ControlPlane, &Scratch) -> Result<Process, Failure>,
+    ) -> Result<Stage, Failure> {
         std::env::set_current_dir(env!("CARGO_MANIFEST_DIR"))
             .map_err(|why| Failure::new("go to the project's directory", why))?;
         heading("The stage: a real API server, a sandbox of two providers, the operator");
@@ -52,9 +63,8 @@ impl Stage {
             }
         }
         let scratch = Scratch::new("demo")?;
-        install(&plane).await?;
+        let operator = run(&plane, &scratch).await?;
         let installed = Instant::now();
-        let operator = operator(&plane, &scratch).await?;
         people(&plane).await?;
         providers(&plane, &sandbox, &scratch).await?;
         Ok(Stage { plane, sandbox, installed, operator, _scratch: scratch })

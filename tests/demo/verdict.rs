@@ -3,7 +3,7 @@
 use harness::{Failure, Provider};
 use serde_json::Value;
 
-use crate::{
+use super::{
     cast::{Part, cast, the},
     ledger,
     stage::Stage,

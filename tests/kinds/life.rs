@@ -63,6 +63,35 @@ async fn a_request_can_be_suspended_and_resumed_but_cancelled_only_once() -> Res
 }
 
 #[tokio::test]
+async fn how_long_a_finished_request_stays_can_be_said_and_taken_back_at_any_time() -> Result<(), Failure> {
+    let server = Server::with_the_kinds("ttl").await?;
+    server.create(REQUESTS, &request("acme")).await.unwrap();
+    let refused = |ttl: &str| {
+        Err(format!(
+            "spec.ttlAfterFinished: Invalid value: {ttl:?}: must be a length of time from 1m to 87600h, written like 30s, 15m or 1h30m"
+        ))
+    };
+    for (ttl, answer) in [
+        (json!("720h"), Ok(json!("720h"))),
+        (json!("1m"), Ok(json!("1m"))),
+        (json!("87600h"), Ok(json!("87600h"))),
+        (json!("59s"), refused("59s")),
+        (json!("0s"), refused("0s")),
+        (json!("87601h"), refused("87601h")),
+        (json!("30d"), refused("30d")),
+        (json!(""), refused("")),
+        (json!(null), Ok(json!(null))),
+        (json!("1h30m"), Ok(json!("1h30m"))),
+    ] {
+        let stored = server.patch(REQUESTS, "acme", &json!({ "spec": { "ttlAfterFinished": ttl } })).await;
+        assert_eq!(stored.map(|it| it["spec"]["ttlAfterFinished"].clone()), answer, "{ttl}");
+    }
+    let without = server.would_create(REQUESTS, &request("other")).await.unwrap();
+    assert_eq!(without["spec"]["ttlAfterFinished"], Value::Null, "nobody's request is removed unasked");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_request_can_be_applied_again_and_again() -> Result<(), Failure> {
     let server = Server::with_the_kinds("applied").await?;
     let suspended = json!({
@@ -138,12 +167,18 @@ async fn a_selector_finds_what_is_still_worked_on() -> Result<(), Failure> {
     let mut done = server.create(REQUESTS, &fraud).await.unwrap();
     done["status"] = json!({ "observedGeneration": 1, "phase": "Completed", "finished": true });
     server.replace_status(REQUESTS, &done).await.unwrap();
+    let mut leaves =
+        server.create(REQUESTS, &with(request("leaves"), "ttlAfterFinished", "24h")).await.unwrap();
+    leaves["status"] = done["status"].clone();
+    server.replace_status(REQUESTS, &leaves).await.unwrap();
     for (selector, found) in [
+        ("status.finished=true,spec.ttlAfterFinished!=", vec!["leaves"]),
+        ("spec.ttlAfterFinished=24h", vec!["leaves"]),
         ("status.finished!=true", vec!["new"]),
-        ("status.finished=true", vec!["done"]),
+        ("status.finished=true", vec!["done", "leaves"]),
         ("status.finished=false", vec!["new"]),
         ("status.phase=Pending", vec!["new"]),
-        ("status.phase=Completed", vec!["done"]),
+        ("status.phase=Completed", vec!["done", "leaves"]),
         ("spec.request.reason=Fraud", vec!["done"]),
     ] {
         assert_eq!(server.select(REQUESTS, selector).await, Ok(names(&found)), "{selector}");

@@ -43,6 +43,7 @@ fn request_rows() -> Vec<Row> {
         ("cancel", Stays, none(), json!({"cancel": true})),
         ("suspend", Stays, none(), json!({"suspend": true})),
         ("notBefore", Stays, none(), json!({"notBefore": "2026-12-01T00:00:00Z"})),
+        ("ttlAfterFinished", Stays, none(), json!({"ttlAfterFinished": "720h"})),
         ("customer.id", Changes, none(), json!({"customer": {"id": "90018"}})),
         // It is the customer that is agreed to, not where the id is written.
         ("customer.idFrom.secretKeyRef.name", Stays, from(), other_secret("name")),
@@ -282,7 +283,8 @@ fn connections() -> Arc<Connections> {
     let clock = || jiff::Timestamp::UNIX_EPOCH;
     let timing = Timing { send_deadline: Duration::from_secs(30), request_deadline: Duration::from_secs(35) };
     let egress = Egress::of_the_system(Vec::new(), clock);
-    Arc::new(Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing))
+    let metrics = Arc::new(Metrics::new(Vec::new()));
+    Arc::new(Connections::new(ApiServer::new(client), "system".to_owned(), egress, timing, metrics))
 }
 
 fn named(uid: &str) -> ProviderObject {

@@ -102,6 +102,7 @@ async fn an_open_record_of_another_key_takes_the_key_away_at_once_and_until_it_i
     assert!(installation.keys().await.is_some());
     installation.notice(&seen(&foreign));
     assert!(installation.keys().await.is_none());
+    assert_eq!(installation.trouble(), Some(KeyTrouble::TwoKeys));
     let two = || Err(KeyProblem::TwoKeys("r-2".to_owned()));
     let (still, asked) = refreshed(&installation, vec![secret(), list(&[foreign])]).await;
     assert_eq!((still, asked.len()), (two(), 2));
@@ -205,4 +206,23 @@ async fn more_records_of_another_key_than_can_be_read_mean_that_the_secret_is_th
     long["metadata"]["annotations"] = json!({"long": "x".repeat(33 << 20)});
     assert_eq!(refreshed(&installation, vec![secret(), list(&[long])]).await.0, Err(KeyProblem::Changed));
     assert!(installation.keys().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_the_key_is_known_until_it_is_mended() {
+    let holding = |bytes: &[u8]| {
+        Some(json!({"metadata": {"name": SECRET}, "data": {ENTRY: ByteString(bytes.to_vec())}}))
+    };
+    let installation = begun().await;
+    assert_eq!(installation.trouble(), None);
+    for (found, trouble) in [
+        (None, KeyTrouble::Missing),
+        (holding(b"short"), KeyTrouble::Unusable),
+        (holding(&[2; KEY_BYTES]), KeyTrouble::Changed),
+    ] {
+        assert!(refreshed(&installation, vec![found]).await.0.is_err());
+        assert_eq!(installation.trouble(), Some(trouble));
+    }
+    assert_eq!(refreshed(&installation, vec![secret()]).await.0, Ok(()));
+    assert_eq!(installation.trouble(), None);
 }

@@ -18,11 +18,12 @@ use crate::{
     controller::{
         ApiError, ApiServer, Backoff, Consents, Holds, Timing, budgets::Budgets, connection::Connections,
         events::Events, installation::Installation, lanes::Lanes, lease::Leadership,
-        provider_kinds::ProviderObjects, records::Records,
+        provider_kinds::ProviderObjects, records::Records, scrapers::Scrapers,
     },
     domain::PolicyState,
     metrics::Metrics,
     providers::http::Egress,
+    traces::Traces,
 };
 
 /// What is woken, and how often the API server was asked.
@@ -51,9 +52,10 @@ fn around() -> (Shared, Around) {
     };
     let egress = Egress::of_the_system(Vec::new(), clock);
     let (wake_records, woken) = mpsc::unbounded_channel();
+    let metrics = Arc::new(Metrics::new(Vec::new()));
     let ctx = Context {
-        records: Records::new(api.clone(), namespace.clone(), reflector::store().0),
-        connections: Connections::new(api.clone(), namespace.clone(), egress, timing),
+        records: Records::new(api.clone(), namespace.clone(), reflector::store().0, Traces::default()),
+        connections: Connections::new(api.clone(), namespace.clone(), egress, timing, metrics.clone()),
         budgets: Budgets::new(api.clone(), namespace.clone(), None),
         api,
         operator_namespace: namespace,
@@ -79,8 +81,10 @@ fn around() -> (Shared, Around) {
         backoff: Backoff::default(),
         sends: tokio_util::task::TaskTracker::new(),
         stopping: tokio_util::sync::CancellationToken::new(),
-        metrics: Metrics::default(),
+        metrics,
+        traces: Traces::default(),
         events: Events::new(client, "here"),
+        scrapers: Scrapers::default(),
         retries: Mutex::default(),
         wake_requests: mpsc::unbounded_channel().0,
         wake_records,

@@ -32,7 +32,8 @@ fn records(open: &[(&str, &str)]) -> Records {
         let record = object(name, request, false);
         writer.apply_watcher_event(&Event::Apply(serde_json::from_value(record).unwrap()));
     }
-    Records::new(ApiServer::new(Client::new(service, "system")), "system".to_owned(), cache)
+    let api = ApiServer::new(Client::new(service, "system"));
+    Records::new(api, "system".to_owned(), cache, Traces::default())
 }
 
 fn remembers(records: &Records, name: &str, request: &str) -> bool {
@@ -85,6 +86,7 @@ async fn the_records_of_a_request_are_asked_for_once_in_each_term_and_the_open_o
         ApiServer::new(Client::new(service, "system")),
         "system".to_owned(),
         reflector::store().0,
+        Traces::default(),
     );
     let found = json!({
         "kind": "OffboardingRecordList", "apiVersion": "offboarding.dev/v1alpha1", "metadata": {},
@@ -106,5 +108,29 @@ async fn the_records_of_a_request_are_asked_for_once_in_each_term_and_the_open_o
         assert!(uri.contains("fieldSelector=spec.request.uid%3Drequest"), "{uri}");
         assert!(times.try_recv().is_err(), "more than once in term {terms}");
         assert_eq!(records.name_of("request", "default").as_deref(), Some("of-the-id-now"));
+    }
+}
+
+#[tokio::test]
+async fn a_record_names_the_trace_of_its_request_where_traces_are_told() {
+    const UID: &str = "7d0e3c1a-0b1c-4a52-9a52-0a9d3a6b0f11";
+    let on = crate::traces::Collector::at("http://127.0.0.1:1").unwrap();
+    let (on, _exporter) = on.traces("here", || jiff::Timestamp::UNIX_EPOCH).unwrap();
+    for (traces, trace_id) in [(on, Some("7d0e3c1a0b1c4a529a520a9d3a6b0f11")), (Traces::default(), None)] {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let api = ApiServer::new(Client::new(service, "system"));
+        let records = Records::new(api, "system".to_owned(), reflector::store().0, traces);
+        tokio::spawn(async move {
+            while let Some((request, send)) = server.next_request().await {
+                let stored = request.into_body().collect_bytes().await.unwrap();
+                send.send_response(Response::new(Body::from(stored.to_vec())));
+            }
+        });
+        let record: OffboardingRecord = serde_json::from_value(object("r-1", UID, false)).unwrap();
+        let keys = Keys::new(&[1; crate::evidence::KEY_BYTES]).unwrap();
+        let stored = records.write("r-1", None, record.spec, &keys).await.unwrap();
+        assert_eq!(stored.spec.trace_id.as_deref(), trace_id);
+        let signed = record::signed(stored.spec.clone(), "r-1", &keys);
+        assert_eq!(stored.spec.mac, signed.mac, "it is under the MAC");
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 
+mod golden;
 mod several;
 mod table;
 

@@ -446,3 +446,16 @@ fn a_record_that_contradicts_itself_is_corrupted() {
         assert_eq!(facts, Facts::Unusable(RecordProblem::Corrupted), "change {number}");
     }
 }
+
+#[test]
+fn the_id_of_a_trace_is_protected_and_a_record_without_one_is_as_it_was() {
+    let (keys, spec) = full().unwrap();
+    assert!(serde_json::to_value(&spec).unwrap().get("traceId").is_none(), "its MAC is that of before");
+    let traced = OffboardingRecordSpec { trace_id: Some("7d0e3c1a".to_owned()), ..spec };
+    let altered = facts_of(Some((NAME, &traced)), "uid-2", &keys);
+    assert_eq!(altered, Facts::Unusable(RecordProblem::Corrupted), "added by somebody else");
+    let mut desk = Desk { spec: Some(signed(traced, NAME, &keys)), keys };
+    assert!(matches!(desk.facts("uid-2"), Facts::Mine(_)));
+    desk.intend("uid-3", "d");
+    assert_eq!(desk.spec.unwrap().trace_id, None, "another request has another trace");
+}

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     api::Method,
+    domain::Step,
     providers::fixtures::{base, credentials},
 };
 
@@ -14,7 +15,8 @@ fn header(name: &'static str, value: &str) -> Place {
 
 fn placed(placements: &[Placement], credentials: &Credentials) -> Result<PreparedRequest, Failure> {
     let url = base("https://api.example.com/v1/x?a=1");
-    let mut request = PreparedRequest { method: Method::GET, url, headers: Vec::new(), body: None };
+    let mut request =
+        PreparedRequest { step: Step::look, method: Method::GET, url, headers: Vec::new(), body: None };
     place_all(placements, credentials, Environment::sandbox, &mut request).map(|()| request)
 }
 

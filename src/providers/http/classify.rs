@@ -141,6 +141,22 @@ fn by_table(reading: &Reading<'_>) -> Answer {
     }
 }
 
+/// What a status means by itself, to whoever knows nothing of the profile; `None` is a success.
+#[must_use]
+pub fn class_of_status(status: u16) -> Option<Class> {
+    match status {
+        200..=299 => None,
+        401 | 407 => Some(Class::Auth),
+        403 | 451 => Some(Class::Forbidden),
+        404 | 410 => Some(Class::NotFound),
+        409 | 412 | 423 | 424 => Some(Class::Conflict),
+        429 => Some(Class::RateLimited),
+        408 | 425 | 500..=599 => Some(Class::Transient),
+        300..=499 => Some(Class::Invalid),
+        _ => Some(Class::Indeterminate),
+    }
+}
+
 fn failed(class: Class, cause: Cause) -> Answer {
     Answer::Failed(Failure::new(class, cause))
 }

@@ -11,7 +11,7 @@ use super::{
     heard::Heard,
     jitter::jittered,
     limits::Limiter,
-    slots::Reservation,
+    slots::{Reservation, Slot},
     wire,
 };
 use crate::{
@@ -56,8 +56,24 @@ impl ReadClient {
         request: PreparedRequest,
         credential_version: &str,
     ) -> Result<Response, Failure> {
-        let slot = self.limiter.slot(credential_version, LONGEST_QUEUE).await?;
-        let result = self.ask(&request).await;
+        let slot = self.turn(credential_version).await?;
+        self.read_in_turn(&request, slot).await
+    }
+
+    /// Waits up to 30 s for the turn of one read.
+    ///
+    /// # Errors
+    /// `RateLimited`, `CircuitOpen`: it did not come in time.
+    pub async fn turn(&self, credential_version: &str) -> Result<Slot, Failure> {
+        self.limiter.slot(credential_version, LONGEST_QUEUE).await
+    }
+
+    /// One read, whose turn it is.
+    ///
+    /// # Errors
+    /// As `read`, without `RateLimited` and `CircuitOpen`.
+    pub async fn read_in_turn(&self, request: &PreparedRequest, slot: Slot) -> Result<Response, Failure> {
+        let result = self.ask(request).await;
         slot.report(self.heard(&result));
         result
     }

@@ -33,7 +33,7 @@ pub(crate) use body::MOST_VALUES;
 pub use body::{MOST_BODY_BYTES, read_response, strict_json};
 pub use breaker::{CircuitState, OPEN_FOR, OpenedBy};
 pub use cidr::{Cidr, CidrProblem};
-pub use classify::{Answer, outcome_of};
+pub use classify::{Answer, class_of_status, outcome_of};
 pub use client::{READ_DEADLINE, ReadClient};
 pub use endpoint::{Egress, Endpoint, EndpointParts, EndpointProblem};
 pub use heard::Heard;

@@ -5,6 +5,7 @@ use serde_json::json as body;
 use super::*;
 use crate::{
     api::Method,
+    domain::Step,
     providers::{
         expression::{Known, Variable},
         fixtures::{base, empty, json, noon},
@@ -32,7 +33,7 @@ fn next(paging: &Paging, response: &Response, items: usize) -> Result<Next, Fail
 
 fn bare() -> PreparedRequest {
     let url = base(&format!("{BASE}/payments?status=pending&api_key=secret"));
-    PreparedRequest { method: Method::GET, url, headers: Vec::new(), body: None }
+    PreparedRequest { step: Step::check, method: Method::GET, url, headers: Vec::new(), body: None }
 }
 
 /// The query-placed credential of `bare`.

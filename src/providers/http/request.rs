@@ -4,7 +4,11 @@ use http::{HeaderName, HeaderValue};
 use url::{Url, form_urlencoded};
 
 use super::template::{Filling, JsonTemplate, Segment, Text, template_failed};
-use crate::{api, domain::Failure, providers::PreparedRequest};
+use crate::{
+    api,
+    domain::{Failure, Step},
+    providers::PreparedRequest,
+};
 
 /// A request template, checked.
 #[derive(Clone, Debug)]
@@ -29,7 +33,12 @@ impl RequestTemplate {
     ///
     /// # Errors
     /// `TemplateFailed`: a value is missing, or does not fit where it should stand. Nothing was sent.
-    pub(crate) fn fill(&self, base: &Url, filling: Filling<'_>) -> Result<PreparedRequest, Failure> {
+    pub(crate) fn fill(
+        &self,
+        step: Step,
+        base: &Url,
+        filling: Filling<'_>,
+    ) -> Result<PreparedRequest, Failure> {
         let mut url = self.fill_path(base, filling)?;
         for (name, value) in &self.query {
             url.query_pairs_mut().append_pair(name, &value.fill(filling)?);
@@ -40,7 +49,7 @@ impl RequestTemplate {
             .map(|(name, value)| Ok((name.clone(), header_value(&value.fill(filling)?)?)))
             .collect::<Result<_, Failure>>()?;
         let body = self.body.as_ref().map(|body| body.fill(filling)).transpose()?;
-        Ok(PreparedRequest { method: self.method, url, headers, body })
+        Ok(PreparedRequest { step, method: self.method, url, headers, body })
     }
 
     fn fill_path(&self, base: &Url, filling: Filling<'_>) -> Result<Url, Failure> {

@@ -42,7 +42,7 @@ fn captured(version: Scalar) -> Captured {
 
 fn fill(template: &RequestTemplate, customer: &str, captured: &Captured) -> Result<PreparedRequest, Failure> {
     let id = id(customer);
-    template.fill(&base("https://api.example.com/v1"), Filling { customer: Some(&id), captured })
+    template.fill(Step::look, &base("https://api.example.com/v1"), Filling { customer: Some(&id), captured })
 }
 
 fn url(path: &str, customer: &str) -> Result<String, Failure> {
@@ -62,7 +62,7 @@ fn a_path_is_appended_to_the_base_urls() {
         let id = id("c1");
         let captured = captured(Scalar::Whole(7));
         let filling = Filling { customer: Some(&id), captured: &captured };
-        let request = template(path).fill(&base(base_url), filling).unwrap();
+        let request = template(path).fill(Step::look, &base(base_url), filling).unwrap();
         assert_eq!(request.url.as_str(), expected);
     }
 }

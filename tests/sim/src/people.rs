@@ -143,6 +143,7 @@ pub fn create(world: &mut World, name: usize, like: usize) {
         suspend: false,
         cancel: false,
         not_before: None,
+        ttl_after_finished: None,
     };
     let request = Request {
         name,

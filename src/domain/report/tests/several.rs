@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// One target, as a decision leaves it.
-struct At {
+pub struct At {
     name: &'static str,
     provider: ProviderFacts,
     facts: Facts,
@@ -15,7 +15,7 @@ struct At {
 }
 
 /// At a provider of the same name.
-fn at_target(name: &'static str, next: Next, facts: Facts) -> At {
+pub fn at_target(name: &'static str, next: Next, facts: Facts) -> At {
     At { name, provider: hard(), facts, next }
 }
 
@@ -30,7 +30,7 @@ impl At {
 }
 
 /// The status of these, told by the one that needs somebody most.
-fn told_of(targets: &[At]) -> OffboardingStatus {
+pub fn told_of(targets: &[At]) -> OffboardingStatus {
     let speaker = (0..targets.len()).min_by_key(|index| whole::rank(&targets[*index].next)).unwrap();
     let endings: Option<Vec<Ending>> = targets
         .iter()
@@ -71,13 +71,13 @@ fn condition<'a>(status: &'a OffboardingStatus, type_: &str) -> (Truth, &'a str,
     (told.status, &told.reason, &told.message)
 }
 
-fn erased(name: &'static str) -> At {
+pub fn erased(name: &'static str) -> At {
     let mut record = record([Some(Outcome::Accepted)]);
     record.closed = Some(closed(OffboardingResult::Erased, Reason::Absent));
     at_target(name, finished(OffboardingResult::Erased, Reason::Absent), Facts::Mine(record))
 }
 
-fn deactivated(name: &'static str) -> At {
+pub fn deactivated(name: &'static str) -> At {
     let mut record = record([Some(Outcome::Accepted)]);
     record.closed = Some(closed(OffboardingResult::Deactivated, Reason::Inactive));
     at_target(name, finished(OffboardingResult::Deactivated, Reason::Inactive), Facts::Mine(record)).soft()

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{Limits, Method},
-    domain::{Cause, Class, Failure, grant},
+    domain::{Cause, Class, Failure, Step, grant},
     providers::PreparedRequest,
 };
 use certificates::Authority;
@@ -59,6 +59,7 @@ fn request(method: Method, base_url: &str, path: &str) -> PreparedRequest {
     let mut token = HeaderValue::from_static("Bearer sk_test_sesame");
     token.set_sensitive(true);
     PreparedRequest {
+        step: Step::look,
         method,
         url: format!("{base_url}{path}").parse().unwrap(),
         headers: vec![(HeaderName::from_static("authorization"), token)],
