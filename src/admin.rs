@@ -1,6 +1,6 @@
-//! `/healthz`, `/readyz` and `/metrics`. Says nothing about any customer.
+//! `/healthz`, `/readyz` and `/metrics`, and `/log-level`, which may be changed. Says nothing about any customer.
 //!
-//! - `--admin-address`: all three, on the loopback, to whoever is on the machine.
+//! - `--admin-address`: all of them, on the loopback, to whoever is on the machine.
 //! - `--probe-address`: `/healthz` and `/readyz`, to everybody.
 //! - `--metrics-address`: `/metrics`, over TLS, to whoever shows a token of somebody who may `get` it.
 
@@ -15,13 +15,16 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use tokio::net::TcpListener;
 
 pub use certificate::{Certificate, CertificateProblem, Files};
 
-use crate::controller::{Reader, Shared};
+use crate::{
+    controller::{Reader, Shared},
+    telemetry::LogLevel,
+};
 
 /// The content type of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,6 +32,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Where it is listened, bound before anything else is begun.
 pub struct Doors {
     admin: TcpListener,
+    log_level: LogLevel,
     probes: Option<TcpListener>,
     metrics: Option<(TcpListener, Arc<Certificate>)>,
 }
@@ -38,11 +42,11 @@ impl Doors {
     ///
     /// # Errors
     /// Where it cannot be bound: in use, or not ours.
-    pub async fn open(admin: SocketAddr) -> std::io::Result<Doors> {
+    pub async fn open(admin: SocketAddr, log_level: LogLevel) -> std::io::Result<Doors> {
         let admin = TcpListener::bind(admin).await?;
         let address = admin.local_addr()?;
-        tracing::info!(%address, "serving /healthz, /readyz and /metrics");
-        Ok(Doors { admin, probes: None, metrics: None })
+        tracing::info!(%address, "serving /healthz, /readyz, /metrics and /log-level");
+        Ok(Doors { admin, log_level, probes: None, metrics: None })
     }
 
     /// One more, for the probes.
@@ -71,7 +75,10 @@ impl Doors {
 /// Serves until it is dropped.
 pub async fn serve(doors: Doors, ctx: Shared) {
     let probes = || Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));
+    let level = doors.log_level;
+    let set_level = move |body: String| std::future::ready(set_level(&level, &body));
     let all = probes().route("/metrics", get(metrics)).with_state(ctx.clone());
+    let all = all.route("/log-level", put(set_level));
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(listen::plain(doors.admin, all));
     if let Some(listener) = doors.probes {
@@ -86,6 +93,14 @@ pub async fn serve(doors: Doors, ctx: Shared) {
     }
     while serving.join_next().await.is_some() {}
     tracing::error!("the admin endpoint ended");
+}
+
+/// On the loopback only: whoever gets there may start the process with another level, too.
+fn set_level(log_level: &LogLevel, body: &str) -> (StatusCode, String) {
+    match log_level.set(body.trim()) {
+        Ok(()) => (StatusCode::OK, format!("{}\n", body.trim())),
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")),
+    }
 }
 
 async fn ready(State(ctx): State<Shared>) -> (StatusCode, &'static str) {

@@ -7,10 +7,12 @@
 //!                                     client              (HTTP only)
 //! ```
 //! Read in that order. `evidence` is what the records hold: names, seals, MACs. `domain` never awaits and never asks for the time.
-//! `plugin` is the other program, `kubectl offboarding`: it reads and writes what people may, and shares nothing with the loop.
+//! `check` is the doctor: it looks whether everything that the loop needs is there. `plugin` is the other program, `kubectl offboarding`:
+//! it reads and writes what people may, and shares nothing with the loop.
 
 pub mod admin;
 pub mod api;
+pub mod check;
 pub mod cli;
 pub mod controller;
 pub mod domain;

@@ -368,7 +368,8 @@ async fn within_deadline<T>(call: impl Future<Output = Result<T, ApiError>>) -> 
 }
 
 /// What follows from an error of the client.
-pub(super) fn class_of(error: &kube::Error) -> ApiError {
+#[must_use]
+pub fn class_of(error: &kube::Error) -> ApiError {
     match error {
         kube::Error::Api(status) => class_of_status(status),
         _ => ApiError::Unanswered,

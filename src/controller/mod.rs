@@ -38,13 +38,14 @@ mod scrapers;
 mod secrets;
 mod watch;
 
-pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced};
+pub use api_server::{ApiError, ApiServer, ClusterScoped, Namespaced, class_of};
 pub use consents::{Consents, Named};
 pub use context::{Context, Shared, Timing};
 pub use error::{Backoff, Error, Intervals, left, wake};
 pub use holds::Holds;
 pub use installation::{KeyProblem, SECRET as INSTALLATION_KEY_SECRET};
 pub use lease::{LEASE, LeaseTiming, LeaseTimingProblem};
+pub use provider_kinds::ProviderObject;
 pub use run::{Clients, Settings, run};
 pub use scrapers::Reader;
 pub use secrets::{CREDENTIALS_TYPE, CUSTOMER_ID_TYPE};

@@ -14,6 +14,7 @@ words! {
     Cause {
         // before any request byte left
         NameNotResolved, AddressNotAllowed, ConnectFailed, TlsFailed, NotSent, DeadlinePassed,
+        ProxyUnavailable, ProxyRefused, ProxyUnauthorized,
         // a request that could not be built
         SecretUnavailable, SecretInvalid, EnvironmentMismatch, TemplateFailed,
         // answers

@@ -230,6 +230,15 @@ pub fn answer(failure: &Failure) -> String {
         CauseWord::Ours(Cause::AddressNotAllowed) => "its name resolves to an address that is not allowed",
         CauseWord::Ours(Cause::NameNotResolved) => "its name cannot be resolved",
         CauseWord::Ours(Cause::ConnectFailed) => "no connection; nothing was sent",
+        CauseWord::Ours(Cause::ProxyUnavailable) => {
+            "the operator's egress proxy does not connect; nothing was sent"
+        }
+        CauseWord::Ours(Cause::ProxyRefused) => {
+            "the operator's egress proxy refuses to connect to its address; nothing was sent"
+        }
+        CauseWord::Ours(Cause::ProxyUnauthorized) => {
+            "the operator's egress proxy refuses the operator's credentials (407); nothing was sent"
+        }
         CauseWord::Ours(Cause::TlsFailed) => "no trusted TLS connection; nothing was sent",
         CauseWord::Ours(Cause::ResponseTooLarge) => "the response exceeded 1048576 bytes",
         CauseWord::Ours(Cause::IncompleteList) => "a list could not be read to its end",

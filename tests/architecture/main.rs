@@ -85,6 +85,21 @@ const ROOMS: &[Room] = &[
         never: &["SystemTime", "env"],
     },
     Room {
+        name: "check",
+        ours: &["check", "controller", "providers", "evidence", "domain", "api"],
+        crates: Crates::AllBut(&[
+            "axum",
+            "cel",
+            "clap",
+            "hyper",
+            "hyper_util",
+            "reqwest",
+            "tokio_rustls",
+            "tracing",
+        ]),
+        never: &["SystemTime", "fs", "env"],
+    },
+    Room {
         name: "plugin",
         ours: &["plugin", "evidence", "domain", "api", "kubeconfig"],
         crates: Crates::AllBut(&["axum", "cel", "hyper", "hyper_util", "reqwest", "tokio_rustls", "tracing"]),
@@ -108,7 +123,14 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("cel", &["src/providers/"], "rules over answers are the profile's"),
     (
         "kube",
-        &["src/api/", "src/controller/", "src/plugin/", "src/cli.rs", "src/kubeconfig.rs"],
+        &[
+            "src/api/",
+            "src/check/look.rs",
+            "src/controller/",
+            "src/plugin/",
+            "src/cli.rs",
+            "src/kubeconfig.rs",
+        ],
         "one room of each program talks to Kubernetes",
     ),
     (

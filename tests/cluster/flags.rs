@@ -98,6 +98,37 @@ fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence()
         (98, flag("--destructive-rate", "0.5"), "must be between 1 and 1000 per hour"),
         (98, flag("--send-deadline", "soon"), "must be a length of time such as 30s, 15m or 1h30m"),
         (98, flag("--allowed-cidrs", "10.0.0.0"), "must be an address, a slash and a prefix length"),
+        (97, flag("--egress-proxy", "proxy:3128"), "error: --egress-proxy must be http://HOST:PORT"),
+        (97, flag("--egress-proxy", "https://proxy:3128"), "error: --egress-proxy must be http://HOST:PORT"),
+        (
+            97,
+            flag("--egress-proxy", "http://us:sesame@proxy:3128"),
+            "error: --egress-proxy must not hold credentials",
+        ),
+        (97, flag("--egress-proxy-credentials", "/dev/null"), "--egress-proxy <URL>"),
+        (
+            97,
+            vec![
+                "operator",
+                "--egress-proxy",
+                "http://proxy:3128",
+                "--egress-proxy-credentials",
+                "/dev/null",
+            ],
+            "error: --egress-proxy-credentials /dev/null: must be a file with one line `user:password`",
+        ),
+        (
+            97,
+            vec![
+                "check",
+                "--egress-proxy",
+                "http://proxy:3128",
+                "--egress-proxy-credentials",
+                "/nowhere/at-all",
+            ],
+            "error: --egress-proxy-credentials /nowhere/at-all: No such file or directory",
+        ),
+        (91, vec!["check"], "error: no cluster: set KUBECONFIG, or run in a pod with a service account"),
         (96, flag("--log-level", "loud"), "error: --log-level must be error, warn, info, debug or trace"),
         (96, flag("--log-level", "off"), "error: --log-level must be error, warn, info, debug or trace"),
         (
@@ -122,6 +153,7 @@ fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence()
         assert_eq!(code, Some(2), "row {row}: {args:?}: {stderr}");
         assert!(stderr.contains(sentence), "row {row}: {args:?}: {stderr}");
         assert!(!stderr.contains("panicked"), "row {row}: {args:?}: {stderr}");
+        assert!(!stderr.contains("sesame"), "row {row}: {args:?}: {stderr}");
     }
 }
 

@@ -109,6 +109,7 @@ impl Wiring {
             ceiling: vec!["127.0.0.0/8".parse().unwrap()],
             roots: SystemRoots::none(),
             lookup: system_lookup(),
+            proxy: None,
             clock: now,
         };
         let endpoint = Arc::new(Endpoint::new(parts, &egress).unwrap());

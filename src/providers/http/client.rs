@@ -7,10 +7,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     addresses::NoAddress,
     body::{Body, too_large},
+    connect::connect,
     endpoint::Endpoint,
     heard::Heard,
     jitter::jittered,
     limits::Limiter,
+    once::Outgoing,
     slots::{Reservation, Slot},
     wire,
 };
@@ -49,8 +51,9 @@ impl ReadClient {
     ///
     /// # Errors
     /// `RateLimited`, `CircuitOpen`: not our turn, nothing was sent. `Transient`: no answer (`NameNotResolved`, `AddressNotAllowed`,
-    /// `ConnectFailed`, `TlsFailed`, `OutcomeUnknown`). `Indeterminate`/`ResponseTooLarge`. `Invalid`/`TemplateFailed`: the request
-    /// does not lie below the base URL, or brings a header of ours; a defect.
+    /// `ConnectFailed`, `TlsFailed`, `ProxyUnavailable`, `ProxyRefused`, `ProxyUnauthorized`, `OutcomeUnknown`).
+    /// `Indeterminate`/`ResponseTooLarge`. `Invalid`/`TemplateFailed`: the request does not lie below the base URL, or brings a
+    /// header of ours; a defect.
     pub async fn read(
         &self,
         request: PreparedRequest,
@@ -124,12 +127,33 @@ impl ReadClient {
         if !self.endpoint.permits_host() {
             return Err(NoAddress::NotAllowed.into());
         }
-        let mut outgoing = reqwest::Request::new(wire::method(request), request.url.clone());
-        *outgoing.headers_mut() = wire::headers(request, &self.endpoint)?;
-        *outgoing.body_mut() = request.body.as_ref().map(|(_, bytes)| bytes.clone().into());
-        let answered = timeout_at(end, read_answer(self.endpoint.reads(), outgoing)).await;
+        let answered = match self.endpoint.reads() {
+            Some(client) => timeout_at(end, read_pooled(client, request, &self.endpoint)).await,
+            None => timeout_at(end, read_once(request, &self.endpoint)).await,
+        };
         answered.unwrap_or_else(|_| Err(Failure::new(Class::Transient, Cause::OutcomeUnknown)))
     }
+}
+
+async fn read_pooled(
+    client: &reqwest::Client,
+    request: &PreparedRequest,
+    endpoint: &Endpoint,
+) -> Result<Response, Failure> {
+    let mut outgoing = reqwest::Request::new(wire::method(request), request.url.clone());
+    *outgoing.headers_mut() = wire::headers(request, endpoint)?;
+    *outgoing.body_mut() = request.body.as_ref().map(|(_, bytes)| bytes.clone().into());
+    read_answer(client, outgoing).await
+}
+
+/// Through the proxy, each read has a connection of its own: reqwest would ask the proxy for the name, which nobody here had checked.
+async fn read_once(request: &PreparedRequest, endpoint: &Endpoint) -> Result<Response, Failure> {
+    let outgoing = Outgoing::new(request, endpoint)?;
+    let stream = connect(endpoint).await?;
+    outgoing.exchange(stream).await.map_err(|failure| match failure.class {
+        Class::Transient => Failure::new(Class::Transient, Cause::OutcomeUnknown),
+        _ => failure,
+    })
 }
 
 async fn read_answer(client: &reqwest::Client, request: reqwest::Request) -> Result<Response, Failure> {
@@ -141,9 +165,10 @@ async fn read_answer(client: &reqwest::Client, request: reqwest::Request) -> Res
     Ok(body.into_response(answer.status().as_u16(), answer.headers()))
 }
 
-/// A refused address or certificate does not change within seconds.
+/// What an address, a certificate or a proxy is refused for does not change within seconds.
 fn may_mend_itself(failure: &Failure) -> bool {
-    let lasting = [Cause::AddressNotAllowed, Cause::TlsFailed].map(CauseWord::Ours);
+    let lasting = [Cause::AddressNotAllowed, Cause::TlsFailed, Cause::ProxyRefused, Cause::ProxyUnauthorized];
+    let lasting = lasting.map(CauseWord::Ours);
     failure.class == Class::Transient && !lasting.contains(&failure.cause)
 }
 

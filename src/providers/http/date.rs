@@ -5,7 +5,8 @@ use jiff::{Timestamp, fmt::rfc2822, fmt::strtime};
 /// A date of a header, in any of the three spellings that a recipient must accept; `None` for anything else.
 ///
 /// Units: whole seconds, UTC. Source: RFC 9110 section 5.6.7 (IMF-fixdate, RFC 850, asctime).
-pub(super) fn read_date(text: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn read_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     rfc2822::DateTimeParser::new()
         .parse_timestamp(text)

@@ -11,6 +11,7 @@ use super::{
     addresses::{AddressPolicy, Lookup, NoAddress, system_lookup},
     base_url::{BaseUrl, BaseUrlProblem, Host},
     cidr::{Cidr, CidrProblem},
+    proxy::EgressProxy,
     tls::{ClientIdentity, SystemRoots, TlsProblem, client_config},
 };
 
@@ -30,6 +31,8 @@ pub struct Egress {
     pub roots: SystemRoots,
     /// How names are resolved.
     pub lookup: Lookup,
+    /// `--egress-proxy`: all traffic to providers goes through it. None by default; that of the environment is never used.
+    pub proxy: Option<Arc<EgressProxy>>,
     /// The wall clock: for validity of certificates and for `Retry-After` dates.
     pub clock: fn() -> Timestamp,
 }
@@ -38,7 +41,13 @@ impl Egress {
     /// The system's certificates and resolver. Blocks; reads files.
     #[must_use]
     pub fn of_the_system(ceiling: Vec<Cidr>, clock: fn() -> Timestamp) -> Self {
-        Self { ceiling, roots: SystemRoots::load(), lookup: system_lookup(), clock }
+        Self { ceiling, roots: SystemRoots::load(), lookup: system_lookup(), proxy: None, clock }
+    }
+
+    /// The same through a proxy, where there is one.
+    #[must_use]
+    pub fn through(self, proxy: Option<EgressProxy>) -> Self {
+        Self { proxy: proxy.map(Arc::new), ..self }
     }
 }
 
@@ -98,7 +107,9 @@ pub struct Endpoint {
     addresses: AddressPolicy,
     server_name: ServerName<'static>,
     tls: Arc<ClientConfig>,
-    reads: reqwest::Client,
+    /// Keeps connections between reads; none where a proxy makes them. What is not there cannot go around the proxy.
+    reads: Option<reqwest::Client>,
+    proxy: Option<Arc<EgressProxy>>,
     clock: fn() -> Timestamp,
 }
 
@@ -121,8 +132,12 @@ impl Endpoint {
         let server_name = server_name(base_url.host(), &addresses)?;
         let tls =
             client_config(&egress.roots, ca_bundle, client_identity, (egress.clock)()).map_err(blame)?;
-        let reads = read_client(tls.clone(), &addresses).map_err(|_| EndpointProblem::Client)?;
-        Ok(Self { base_url, addresses, server_name, tls: Arc::new(tls), reads, clock: egress.clock })
+        let proxy = egress.proxy.clone();
+        let reads = match proxy {
+            Some(_) => None,
+            None => Some(read_client(tls.clone(), &addresses).map_err(|_| EndpointProblem::Client)?),
+        };
+        Ok(Self { base_url, addresses, server_name, tls: Arc::new(tls), reads, proxy, clock: egress.clock })
     }
 
     /// The base URL that every request lies below.
@@ -143,8 +158,12 @@ impl Endpoint {
         self.tls.clone()
     }
 
-    pub(super) fn reads(&self) -> &reqwest::Client {
-        &self.reads
+    pub(super) fn reads(&self) -> Option<&reqwest::Client> {
+        self.reads.as_ref()
+    }
+
+    pub(super) fn proxy(&self) -> Option<&EgressProxy> {
+        self.proxy.as_deref()
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -1,26 +1,20 @@
 //! The one destructive send: one fresh connection, one request, one deadline, and a truthful word on whether anything left.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::future::{Either, select};
-use http::{HeaderValue, Request, header};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout_at},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use super::{
-    addresses::NoAddress,
-    body::{Body, MOST_HEADER_BYTES, too_large},
-    endpoint::{CONNECT, Endpoint, HANDSHAKE},
+    connect::connect,
+    endpoint::Endpoint,
     guard::{FirstByte, FirstByteGuard},
     heard::Heard,
-    wire,
+    once::Outgoing,
 };
 use crate::{
     domain::{Cause, Class, DestructivePermit, Failure},
@@ -71,10 +65,12 @@ impl SendResult {
     }
 }
 
-/// Sends once, whatever comes: no redirect, no repetition, no proxy, no pooled connection. The permit is spent.
+/// Sends once, whatever comes: no redirect, no repetition, no pooled connection, and no proxy but the installation's own, which
+/// is asked for a connection before anything of the request exists on the wire. The permit is spent.
 ///
-/// Errors: never fails; `NotSent` carries `NameNotResolved`, `AddressNotAllowed`, `ConnectFailed`, `TlsFailed`, `NotSent` or
-/// `DeadlinePassed` (all `Transient`), or `TemplateFailed` (`Invalid`: a request that does not lie below the base URL).
+/// Errors: never fails; `NotSent` carries `NameNotResolved`, `AddressNotAllowed`, `ConnectFailed`, `TlsFailed`, `ProxyUnavailable`,
+/// `ProxyRefused`, `ProxyUnauthorized`, `NotSent` or `DeadlinePassed` (all `Transient`), or `TemplateFailed` (`Invalid`: a request
+/// that does not lie below the base URL).
 /// Interim 1xx answers are skipped (RFC 9110 section 15.2). Source: design.md 4.2 step 5, reliability.md 2.4 rule 3.
 pub async fn send(
     permit: DestructivePermit,
@@ -123,78 +119,6 @@ async fn exchange(
     endpoint: &Endpoint,
     guard: impl FnOnce(TlsStream<TcpStream>) -> FirstByteGuard<TlsStream<TcpStream>>,
 ) -> Result<Response, Failure> {
-    let outgoing = outgoing(request, endpoint)?;
-    let stream = guard(connect(endpoint).await?);
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(MOST_HEADER_BYTES)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(lost)?;
-    let answer = Box::pin(async move {
-        let answer = sender.send_request(outgoing).await.map_err(lost)?;
-        read_answer(answer).await
-    });
-    match select(answer, Box::pin(connection)).await {
-        Either::Left((answered, _connection)) => answered,
-        // The connection is over; what it received is still to be read.
-        Either::Right((_ended, answer)) => answer.await,
-    }
-}
-
-async fn read_answer(answer: http::Response<hyper::body::Incoming>) -> Result<Response, Failure> {
-    let (head, mut incoming) = answer.into_parts();
-    let mut body = Body::expecting(&head.headers)?;
-    while let Some(frame) = incoming.frame().await {
-        if let Some(piece) = frame.map_err(lost)?.data_ref() {
-            body.push(piece)?;
-        }
-    }
-    Ok(body.into_response(head.status.as_u16(), &head.headers))
-}
-
-/// The connection gave up. Which failure that is, is for the guard's memory to say.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn lost(error: hyper::Error) -> Failure {
-    if error.is_parse_too_large() { too_large() } else { Failure::new(Class::Transient, Cause::NotSent) }
-}
-
-/// The request in origin form, with the headers of a connection that is used once. Source: RFC 9112 sections 3.2.1 and 9.6.
-fn outgoing(request: &PreparedRequest, endpoint: &Endpoint) -> Result<Request<Full<Bytes>>, Failure> {
-    let refused = || Failure::new(Class::Invalid, Cause::TemplateFailed);
-    let mut headers = wire::headers(request, endpoint)?;
-    let host = HeaderValue::from_str(&endpoint.base_url().authority()).map_err(|_| refused())?;
-    headers.insert(header::HOST, host);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let body = request.body.as_ref().map_or_else(Bytes::new, |(_, bytes)| Bytes::from(bytes.clone()));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let mut outgoing = Request::new(Full::new(body));
-    *outgoing.method_mut() = wire::method(request);
-    *outgoing.uri_mut() = request.url[url::Position::BeforePath..].parse().map_err(|_| refused())?;
-    *outgoing.headers_mut() = headers;
-    Ok(outgoing)
-}
-
-async fn connect(endpoint: &Endpoint) -> Result<TlsStream<TcpStream>, Failure> {
-    let end = Instant::now() + CONNECT;
-    let addresses = timeout_at(end, endpoint.addresses()).await.unwrap_or(Err(NoAddress::NotResolved))?;
-    let stream = connect_any(&addresses, end).await?;
-    let handshake = TlsConnector::from(endpoint.tls()).connect(endpoint.server_name(), stream);
-    match timeout_at(Instant::now() + HANDSHAKE, handshake).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(_)) | Err(_) => Err(Failure::new(Class::Transient, Cause::TlsFailed)),
-    }
-}
-
-/// One address after the other; each gets its share of the time that is left.
-async fn connect_any(addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, Failure> {
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = end.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        if let Ok(Ok(stream)) = timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
-            // Without it the second packet of a request may wait for the first one's acknowledgement.
-            let _kept_as_it_is = stream.set_nodelay(true);
-            return Ok(stream);
-        }
-    }
-    Err(Failure::new(Class::Transient, Cause::ConnectFailed))
+    let outgoing = Outgoing::new(request, endpoint)?;
+    outgoing.exchange(guard(connect(endpoint).await?)).await
 }

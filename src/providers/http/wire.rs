@@ -47,7 +47,8 @@ pub(super) fn headers(request: &PreparedRequest, endpoint: &Endpoint) -> Result<
     Ok(headers)
 }
 
-const USER_AGENT: &str = concat!("customer-offboarding-operator/", env!("CARGO_PKG_VERSION"));
+/// Who we are, to providers and proxies.
+pub(super) const USER_AGENT: &str = concat!("customer-offboarding-operator/", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn method(request: &PreparedRequest) -> Method {
     match request.method {

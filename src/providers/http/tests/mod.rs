@@ -1,6 +1,7 @@
 //! Both clients against real sockets on 127.0.0.1. The oracle is what the server saw, never what the client says.
 
 mod certificates;
+mod egress_proxy;
 mod endpoints;
 mod proxies;
 mod reads;
@@ -40,6 +41,7 @@ fn egress() -> Egress {
         ceiling: vec!["127.0.0.0/8".parse().unwrap()],
         roots: SystemRoots::none(),
         lookup: loopback(),
+        proxy: None,
         clock: now,
     }
 }
