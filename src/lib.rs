@@ -24,3 +24,7 @@ pub mod plugin;
 pub mod providers;
 pub mod telemetry;
 pub mod traces;
+
+#[cfg(test)]
+#[path = "../tests/golden/mod.rs"]
+mod golden;

@@ -162,6 +162,3 @@ async fn show_why(cluster: &Cluster, terminal: &Terminal, name: &str) -> Result<
 
 #[cfg(test)]
 mod fixtures;
-#[cfg(test)]
-#[path = "../../tests/golden/mod.rs"]
-mod golden;

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-
-#[path = "../../../tests/golden/mod.rs"]
-mod files;
+use crate::golden;
 
 #[test]
 fn a_provider_object_of_every_reason_lies_in_tests_golden() {
@@ -18,7 +16,7 @@ fn a_provider_object_of_every_reason_lies_in_tests_golden() {
     assert_eq!(shown, every);
     let documents = objects.iter().map(|it| format!("---\n{}", serde_saphyr::to_string(it).unwrap()));
     let file = ("providers.yaml".to_owned(), documents.collect());
-    files::assert_directory_holds("tests/golden/providers", &[file], "yaml");
+    golden::assert_directory_holds("tests/golden/providers", &[file], "yaml");
 }
 
 fn objects() -> Vec<Value> {

@@ -8,10 +8,8 @@ use crate::{
         Waiting, WhyMissing,
         fixtures::{after, earlier, not_sent, rejected, transient, unknown, wall},
     },
-    plugin::{
-        fixtures::{Decided, here, request},
-        golden,
-    },
+    golden,
+    plugin::fixtures::{Decided, here, request},
 };
 
 /// One list is both: an exhaustive `match`, so that a new variant does not compile without a line here, and an example for

@@ -1,7 +1,7 @@
 use super::*;
-use crate::plugin::{
-    fixtures::{here, with_plan},
+use crate::{
     golden,
+    plugin::fixtures::{here, with_plan},
 };
 
 const HASH: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";

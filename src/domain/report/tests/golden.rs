@@ -9,9 +9,7 @@ use super::{
     several::{at_target, deactivated, erased, told_of},
     *,
 };
-
-#[path = "../../../../tests/golden/mod.rs"]
-mod files;
+use crate::golden;
 
 #[test]
 fn a_request_of_every_phase_and_every_reason_lies_in_tests_golden() {
@@ -32,7 +30,11 @@ fn a_request_of_every_phase_and_every_reason_lies_in_tests_golden() {
     });
     let missing: Vec<String> = every.filter(|it| !shown.contains(it)).collect();
     assert!(missing.is_empty(), "no request shows {missing:?}");
-    files::assert_directory_holds("tests/golden/requests", &of_phase.into_iter().collect::<Vec<_>>(), "yaml");
+    golden::assert_directory_holds(
+        "tests/golden/requests",
+        &of_phase.into_iter().collect::<Vec<_>>(),
+        "yaml",
+    );
 }
 
 /// Of everything that can be decided what shows something that nothing before it shows.
