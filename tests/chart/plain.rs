@@ -11,7 +11,7 @@ use crate::{
     rendered::{documents, helm, key, read, root},
 };
 
-const HEAD: &str = "# What runs, as the chart renders it with its defaults; the rest stands in crds/ and deploy/.\n# Generated: `make manifests`.\n";
+const HEAD: &str = "# What runs, as the chart renders it for all namespaces; the rest stands in crds/ and deploy/.\n# Generated: `make manifests`.\n";
 
 /// With `ACCEPT=1` one test writes what the other reads.
 static FILE: Mutex<()> = Mutex::const_new(());

@@ -16,7 +16,8 @@ const HEAD: &str = r"<!-- Generated from values.yaml: `ACCEPT=1 cargo test --tes
 Offboards customers at SaaS providers, declaratively: exactly once, approved, verified, with evidence. For Kubernetes 1.33 or newer, Helm 3 and 4.
 
 ```sh
-helm install offboarding charts/customer-offboarding-operator --namespace customer-offboarding --create-namespace
+helm install offboarding charts/customer-offboarding-operator --namespace customer-offboarding --create-namespace \
+  --set 'watchNamespaces={team-a,team-b}'
 ```
 
 It installs the kinds, the admission policies that approvals stand on, the roles of people, the operator's own rights, and two replicas of which one

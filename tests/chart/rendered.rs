@@ -57,8 +57,12 @@ impl Helm {
         self.says(&[&template[..], args].concat())
     }
 
-    /// The objects that the chart makes of a set of values.
+    /// The objects that the chart makes with these arguments, for all namespaces.
     pub fn renders(&self, args: &[&str]) -> Vec<Value> {
+        self.objects(&[&["--set=clusterWide=true"], args].concat())
+    }
+
+    fn objects(&self, args: &[&str]) -> Vec<Value> {
         let said = self.templates(args);
         assert!(said.success, "{args:?}: {}", said.stderr);
         documents(&said.stdout)
@@ -69,7 +73,7 @@ impl Helm {
         let file = format!("{CHART}/ci/{set}.yaml");
         let served = MONITORING.map(|kind| format!("--api-versions=monitoring.coreos.com/v1/{kind}"));
         let args: Vec<&str> = ["-f", &file].into_iter().chain(served.iter().map(String::as_str)).collect();
-        self.renders(&args)
+        self.objects(&args)
     }
 }
 

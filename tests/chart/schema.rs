@@ -43,6 +43,8 @@ async fn what_is_misspelt_or_makes_no_sense_is_refused_by_name() {
             "serviceAccount.name=robot",
             ["serviceAccount.name must be customer-offboarding-operator, not robot", ""],
         ),
+        ("replicas=2", ["say where the operator works", "--set clusterWide=true"]),
+        ("clusterWide=true,watchNamespaces={a}", ["clusterWide and watchNamespaces exclude each other", ""]),
         ("rbac.secretNames={a}", ["rbac.secretNames has no effect without watchNamespaces", ""]),
         (
             "metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true",
@@ -66,7 +68,8 @@ async fn a_release_belongs_into_one_namespace_whatever_it_is_called() {
     let said = helm.says(&["template", "offboarding", CHART, "--namespace", "team-a"]);
     let due = "the release belongs into the namespace customer-offboarding, not team-a";
     assert!(!said.success && said.stderr.contains(due), "{}", said.stderr);
-    let said = helm.says(&["template", "another-name", CHART, "--namespace", "customer-offboarding"]);
+    let template = ["template", "another-name", CHART, "--namespace", "customer-offboarding"];
+    let said = helm.says(&[&template[..], &["--set=clusterWide=true"]].concat());
     assert!(said.success, "{}", said.stderr);
     for object in documents(&said.stdout) {
         assert!(!object["metadata"]["name"].to_string().contains("another-name"), "{object}");

@@ -3,7 +3,7 @@
 
 use harness::{ControlPlane, Failure, Process, Scratch};
 
-use crate::release::{self, ON_THE_LOOPBACK};
+use crate::release::{self, EVERYWHERE, ON_THE_LOOPBACK};
 
 #[path = "../demo/act.rs"]
 mod act;
@@ -29,7 +29,7 @@ async fn the_demos_stories_end_as_promised_with_what_helm_installed() -> Result<
 }
 
 async fn run(plane: &ControlPlane, scratch: &Scratch) -> Result<Process, Failure> {
-    let notes = release::install(plane, &[ON_THE_LOOPBACK]).await?;
+    let notes = release::install(plane, &[EVERYWHERE, ON_THE_LOOPBACK]).await?;
     assert!(notes.contains("STATUS: deployed"), "{notes}");
     let mut operator = release::pod(plane, scratch).await?.start(scratch.path())?;
     crate::stage::says(&mut operator, &["\"message\":\"leading\""]).await?;

@@ -9,7 +9,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::{
-    release::{self, NAMESPACE, ON_THE_LOOPBACK, chart, helm},
+    release::{self, EVERYWHERE, NAMESPACE, ON_THE_LOOPBACK, chart, helm},
     stage::{SOON, Stage},
     story::Story,
 };
@@ -48,7 +48,7 @@ const GONE: &[&str] = &[
 async fn upgrade_rollback_and_uninstall_in_the_middle_delete_nothing_that_nobody_approved()
 -> Result<(), Failure> {
     let stage = Stage::bare().await?;
-    release::install(&stage.plane, &[ON_THE_LOOPBACK, PATIENT]).await?;
+    release::install(&stage.plane, &[EVERYWHERE, ON_THE_LOOPBACK, PATIENT]).await?;
     let mut operator = stage.runs(&[]).await?;
     let story = stage.story("life").await;
     story.cast().await;
@@ -84,7 +84,7 @@ async fn upgrade_rollback_and_uninstall_in_the_middle_delete_nothing_that_nobody
     assert_eq!(life.uids().await, before, "what outlasts a release is what it was");
     life.nobody_lost_anything().await;
 
-    release::install(&stage.plane, &[ON_THE_LOOPBACK, PATIENT]).await?;
+    release::install(&stage.plane, &[EVERYWHERE, ON_THE_LOOPBACK, PATIENT]).await?;
     assert_eq!(life.uids().await, before, "and is so for the next one");
     let _operator = stage.runs(&[]).await?;
     life.goes_on_with("uninstalled").await;
@@ -237,7 +237,7 @@ async fn what_kubectl_applied_is_taken_over_when_helm_is_told_to() -> Result<(),
         apply.arg(release::root().join(directory)).succeed().await?;
     }
     let chart = chart();
-    let install = ["install", "offboarding", &chart, "--namespace", NAMESPACE];
+    let install = ["install", "offboarding", &chart, EVERYWHERE, "--namespace", NAMESPACE];
     let refused = stage.plane.helm("admin").await?.args(install).run().await?;
     assert!(!refused.status.success() && refused.stderr.contains("ownership"), "{}", refused.stderr);
     let take = ["--take-ownership", "--force-conflicts"];

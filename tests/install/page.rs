@@ -21,7 +21,7 @@ async fn what_the_page_about_installing_says_works() -> Result<(), Failure> {
     let blocks =
         page.split("```sh test").skip(1).filter_map(|rest| rest.split("\n```").next()?.split_once('\n'));
     let blocks: Vec<(&str, &str)> = blocks.map(|(what, block)| (what.trim(), block)).collect();
-    assert_eq!(blocks.len(), 6, "the blocks are found");
+    assert_eq!(blocks.len(), 7, "the blocks are found");
     let path = path().await?;
     for (what, block) in blocks {
         // The operator makes the key when it starts.

@@ -11,6 +11,9 @@ pub const NAMESPACE: &str = "customer-offboarding";
 /// What the tests of one machine need: providers on its loopback.
 pub const ON_THE_LOOPBACK: &str = "--set=operator.allowedCIDRs={127.0.0.0/8}";
 
+/// The tests' namespaces have names of their own.
+pub const EVERYWHERE: &str = "--set=clusterWide=true";
+
 /// Short deadlines, so that a settle window is seconds.
 pub const IN_SECONDS: &str = "--set=operator.sendDeadline=4s,operator.requestDeadline=4s";
 
