@@ -396,7 +396,7 @@ impl World {
             || view.records.values().any(|record| record.spec.closed && says_done(&record.spec, &after.uid));
         let may_end = !ends_well || (tells_of_nobody && open.iter().all(was_gone));
         // So does who was stopped while the other one wrote it, and goes on with what it was about to tell.
-        let was_away = |record: &Rc<Stored>| {
+        let was_away = |record: &&Rc<Stored>| {
             let last = record.spec.attempts.last().and_then(|last| self.truth.attempts.get(&last.id));
             last.is_some_and(|last| self.was_stopped(writer, last.intent_at))
         };
