@@ -45,7 +45,7 @@ use crate::{
 /// paid off by those who come later.
 const REQUESTS: u32 = 2;
 
-/// How long to wait for a turn at the provider before an intent is written.
+/// How long to wait for a turn at the provider before an intent is written; longer where the rate is slower than that.
 const TURN: Duration = Duration::from_secs(20);
 
 /// How old the live reads may be when the permit is given.
@@ -185,7 +185,8 @@ impl Errand {
 
     async fn reserve(&self) -> Result<Arc<Mutex<Reservation>>, Failure> {
         let limiter = &self.connection.limiter;
-        let reservation = limiter.reserve(REQUESTS, self.in_use.credentials.version(), TURN).await?;
+        let longest = TURN.max(limiter.takes(REQUESTS));
+        let reservation = limiter.reserve(REQUESTS, self.in_use.credentials.version(), longest).await?;
         Ok(Arc::new(Mutex::new(reservation)))
     }
 

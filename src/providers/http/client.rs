@@ -43,7 +43,7 @@ impl ReadClient {
         Self { endpoint, limiter, deadline }
     }
 
-    /// One read, in its turn. Waits up to 30 s for it, then up to the deadline for the answer.
+    /// One read, in its turn. Waits for it up to 30 s, or as long as one takes where the rate is slower, then up to the deadline for the answer.
     ///
     /// Any status is an answer. Connections that fail are tried up to twice again, with jitter, as far as the rate allows.
     ///
@@ -56,7 +56,8 @@ impl ReadClient {
         request: PreparedRequest,
         credential_version: &str,
     ) -> Result<Response, Failure> {
-        let slot = self.limiter.slot(credential_version, LONGEST_QUEUE).await?;
+        let longest = LONGEST_QUEUE.max(self.limiter.takes(1));
+        let slot = self.limiter.slot(credential_version, longest).await?;
         let result = self.ask(&request).await;
         slot.report(self.heard(&result));
         result
