@@ -377,7 +377,7 @@ pub struct DeleteStep {
     /// The call.
     #[serde(flatten)]
     pub operation: Operation,
-    /// The states, in the fresh look before the intent, in which it may be sent; `[Present]` by default.
+    /// The states, in the fresh look before the intent, in which it may be sent; `[Present]`, the default, is the only one so far.
     #[serde(default = "present_only")]
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub requires: Vec<RequiredState>,

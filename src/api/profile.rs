@@ -44,7 +44,7 @@ pub struct Profile {
     #[serde(default = "default_envelope")]
     #[schemars(length(min = 1, max = 1024))]
     pub envelope: String,
-    /// A read that names the account behind the credential. Its value is part of the plan.
+    /// A read that names the account behind the credential. Checked with the profile, and not asked yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountProbe>,
     /// Rules for every operation, after the operation's own; the first match wins.

@@ -4,6 +4,8 @@
 //!
 //! It runs in a task of its own that neither a dropped reconcile nor SIGTERM cancels. What it cannot hand back, it writes down.
 
+mod errand;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -11,42 +13,36 @@ use tokio::{
     time::Instant,
 };
 
+pub(super) use errand::Errand;
+
 use super::{
     api_server::ApiError,
-    budgets::Place,
     case::{Case, Stored, Unsaved},
-    cases,
-    connection::Connection,
     context::Shared,
-    credential::InUse,
     error::Error,
     perform::{Performed, later},
-    person::Person,
     reread::Permitted,
 };
 use crate::{
-    api::{OffboardingRecord, RecordProvider, RecordRequest},
+    api::OffboardingRecord,
     domain::{
-        Cause, CheckSeen, Class, Control, CustomerId, Failure, Next, Order, Outcome, Plan, Sent, Waiting,
-        Whole, grant, waits_for_budget,
+        Cause, CheckSeen, Class, Control, Failure, Next, Order, Outcome, Sent, Waiting, grant,
+        waits_for_budget,
     },
-    evidence::{
-        Keys,
-        record::{self, Intent},
-    },
+    evidence::record::{self, Intent},
     failpoint,
     providers::{
         Captured, IdempotencySeed,
         http::{Reservation, SendDeadline, SendResult, send},
     },
-    traces::{Key, Name, Pass, Step},
+    traces::{Key, Name, Step},
 };
 
 /// Requests to the provider between the gates and the outcome: the second look and the call. A control request after a 403 is
 /// paid off by those who come later.
 const REQUESTS: u32 = 2;
 
-/// How long to wait for a turn at the provider before an intent is written.
+/// How long to wait for a turn at the provider before an intent is written; longer where the rate is slower than that.
 const TURN: Duration = Duration::from_secs(20);
 
 /// How old the live reads may be when the permit is given.
@@ -57,30 +53,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// An outcome stands in the record within this long, whatever the pass is at. Source: design.md 4.2 step 6.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
-
-/// Everything that the task needs, taken out of the case.
-pub(super) struct Errand {
-    pub(super) ctx: Shared,
-    pub(super) connection: Arc<Connection>,
-    pub(super) keys: Arc<Keys>,
-    pub(super) plan: Plan,
-    pub(super) order: Order,
-    pub(super) checks: Vec<CheckSeen>,
-    pub(super) in_use: InUse,
-    pub(super) customer: CustomerId,
-    pub(super) customer_ref: String,
-    pub(super) person: Person,
-    pub(super) request: RecordRequest,
-    pub(super) provider: RecordProvider,
-    pub(super) record_name: String,
-    pub(super) stored: Option<OffboardingRecord>,
-    /// Its place in the queue of the account.
-    pub(super) place: Place,
-    /// What was seen of the request as a whole.
-    pub(super) whole: Arc<Whole>,
-    /// What is told of the pass.
-    pub(super) pass: Pass,
-}
 
 /// What came of it.
 enum Came {
@@ -114,7 +86,7 @@ pub async fn delete(
     if ctx.stopping.is_cancelled() {
         return Ok(later(Failure::new(Class::Transient, Cause::NotSent)));
     }
-    let Some(errand) = errand(ctx, case, order, checks) else { return Err(Error::Incomplete) };
+    let Some(errand) = Errand::of(ctx, case, order, checks) else { return Err(Error::Incomplete) };
     ctx.records.remember(&case.origin.uid, &case.plan.target, &errand.record_name);
     let (tell, told) = oneshot::channel();
     ctx.sends.spawn(errand.run(tell));
@@ -132,32 +104,6 @@ pub async fn delete(
         }
     }
     Ok(Performed::Done)
-}
-
-fn errand(ctx: &Shared, case: &Case, order: &Order, checks: &[CheckSeen]) -> Option<Errand> {
-    Some(Errand {
-        ctx: ctx.clone(),
-        connection: case.connection.clone()?,
-        keys: case.keys.clone()?,
-        plan: case.plan.clone(),
-        order: order.clone(),
-        checks: checks.to_vec(),
-        in_use: case.in_use.clone()?,
-        customer: case.customer.clone()?,
-        customer_ref: case.customer_ref.clone()?,
-        person: case.person.clone(),
-        request: case.record_request()?,
-        provider: case.record_provider()?,
-        record_name: case.record_name.clone()?,
-        place: cases::place(case.whole.created_at, case),
-        whole: case.whole.clone(),
-        pass: case.pass.clone(),
-        stored: match &case.stored {
-            Stored::Read(stored) => Some(stored.as_ref().clone()),
-            Stored::None => None,
-            Stored::NotRead | Stored::Unread => return None,
-        },
-    })
 }
 
 impl Errand {
@@ -189,7 +135,8 @@ impl Errand {
 
     async fn reserve(&self) -> Result<Arc<Mutex<Reservation>>, Failure> {
         let limiter = &self.connection.limiter;
-        let turn = limiter.reserve(REQUESTS, self.in_use.credentials.version(), TURN);
+        let longest = TURN.max(limiter.takes(REQUESTS));
+        let turn = limiter.reserve(REQUESTS, self.in_use.credentials.version(), longest);
         let reservation = self.connection.asking.turn(turn).await?;
         Ok(Arc::new(Mutex::new(reservation)))
     }

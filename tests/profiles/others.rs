@@ -38,7 +38,7 @@ verify: {default: {confirmations: 1, interval: 1m, deadline: 2h}}
 control: {request: {path: /Users, query: {count: '1'}}, ok: 'has(response.json.totalResults)'}
 presence: {request: {path: '/Users/{customer.id}'}, id: 'response.json.id', fingerprint: ['response.json.meta.created'], capture: {etag: 'response.json.meta.version'}, present: 'response.status == 200', inactive: 'response.status == 200 && has(response.json.active) && response.json.active == false', absent: 'response.status == 404 && has(response.json.schemas)'}
 guarantees: {conditionalDelete: IfMatch}
-delete: [{name: delete, requires: [Present, Inactive], request: {method: DELETE, path: '/Users/{customer.id}', headers: {If-Match: '{vars.etag}'}}}]
+delete: [{name: delete, request: {method: DELETE, path: '/Users/{customer.id}', headers: {If-Match: '{vars.etag}'}}}]
 "#,
     ),
     (

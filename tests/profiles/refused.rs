@@ -361,6 +361,13 @@ fn there_is_one_destructive_step() {
         "`delete`: more than one step (a deactivation and then a deletion) is not built yet: keep one",
     );
     refused("/delete/0/requires", json!([]), "`delete[0].requires`: must name at least one state");
+    for states in [json!(["Inactive"]), json!(["Present", "Inactive"])] {
+        refused(
+            "/delete/0/requires",
+            states,
+            "`delete[0].requires`: deleting only who is deactivated, or them too, is not built yet: keep `[Present]`",
+        );
+    }
     refused(
         "/delete/0/keep",
         json!({"a b": "response.status"}),

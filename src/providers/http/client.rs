@@ -45,7 +45,8 @@ impl ReadClient {
         Self { endpoint, limiter, deadline }
     }
 
-    /// One read, in its turn. Waits up to 30 s for it, then up to the deadline for the answer.
+    /// One read, in its turn. Waits for it up to 30 s, or as long as one takes where the rate is slower, then up to the deadline for
+    /// the answer.
     ///
     /// Any status is an answer. Connections that fail are tried up to twice again, with jitter, as far as the rate allows.
     ///
@@ -63,12 +64,13 @@ impl ReadClient {
         self.read_in_turn(&request, slot).await
     }
 
-    /// Waits up to 30 s for the turn of one read.
+    /// Waits for the turn of one read, as `read` does.
     ///
     /// # Errors
     /// `RateLimited`, `CircuitOpen`: it did not come in time.
     pub async fn turn(&self, credential_version: &str) -> Result<Slot, Failure> {
-        self.limiter.slot(credential_version, LONGEST_QUEUE).await
+        let longest = LONGEST_QUEUE.max(self.limiter.takes(1));
+        self.limiter.slot(credential_version, longest).await
     }
 
     /// One read, whose turn it is.

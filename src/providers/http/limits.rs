@@ -90,6 +90,12 @@ impl Limiter {
         Arc::new(Self { turn: tokio::sync::Mutex::new(()), changed: Notify::new(), state: Mutex::new(state) })
     }
 
+    /// How long these requests take at the rate, from an empty bucket: who waits less never has their turn where it is slow.
+    #[must_use]
+    pub fn takes(&self, requests: u32) -> Duration {
+        Duration::from_secs_f64(f64::from(requests) / self.state().per_second) + Duration::from_secs(1)
+    }
+
     /// Takes new limits over at once; requests in flight stay counted, a full bucket stays full. Values below 1 count as 1.
     pub fn configure(&self, limits: Limits) {
         self.state().configure(limits);

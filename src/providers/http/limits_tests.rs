@@ -156,6 +156,25 @@ async fn a_reservation_of_more_than_a_burst_is_paid_off_by_those_who_come_later(
     assert_eq!((took, reserved.is_ok()), (2.0, true)); // until the bucket is full
 }
 
+/// Otherwise each visit spends on its looks what the deletion waits for, and none ever has its turn.
+#[tokio::test(start_paused = true)]
+async fn however_slow_the_rate_a_visit_that_began_with_an_empty_bucket_gets_to_its_deletion() {
+    for requests_per_minute in [1, 2, 5, 6, 60] {
+        for burst in [1, 2, 10] {
+            let limiter = Limiter::new(limits(requests_per_minute, burst, 1));
+            for _ in 0..burst {
+                heard(&limiter, V1, Heard::Answered).await;
+            }
+            for _look in 0..2 {
+                let slot = limiter.slot(V1, limiter.takes(1)).await;
+                slot.unwrap().report(Heard::Answered);
+            }
+            let reserved = limiter.reserve(2, V1, limiter.takes(2)).await;
+            assert!(reserved.is_ok(), "{requests_per_minute} per minute, burst {burst}: {reserved:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_reservation_does_not_spend_goes_back_and_what_it_overspends_is_owed() {
     let limiter = limiter();

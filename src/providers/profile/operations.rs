@@ -201,6 +201,12 @@ impl<'a> Compiler<'a> {
         }
         if source.requires.is_empty() {
             self.problems.add(format!("{field}.requires"), "must name at least one state");
+        } else if source.requires != [api::RequiredState::Present] {
+            // Whoever asks for it would have customers deleted who are not deactivated.
+            self.problems.add(
+                format!("{field}.requires"),
+                "deleting only who is deactivated, or them too, is not built yet: keep `[Present]`",
+            );
         }
         self.refuse_list_fields(field, &source.operation);
         self.refuse_capture(field, &source.operation);

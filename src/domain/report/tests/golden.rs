@@ -105,7 +105,6 @@ fn removed() -> Value {
     let status = serde_json::to_value(a_wait().first_status()).unwrap();
     let mut object = object("awaitingapproval-removed", &status);
     object["metadata"]["deletionTimestamp"] = json!(wall(7));
-    object["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
     object
 }
 
