@@ -125,4 +125,6 @@ async fn a_conflict_is_told_and_nothing_is_written_a_second_time() {
     let (replaced, uris) = asked(answers(), async |api| api.replace_status("team", &read).await).await;
     assert_eq!(replaced.err(), Some(ApiError::Conflict));
     assert_eq!(uris.iter().filter_map(path).collect::<Vec<_>>(), [format!("{object}/status")]);
+    // An API server that does not know a field says so, and does not drop it.
+    assert!(uris.iter().all(|uri| uri.contains("fieldValidation=Strict")), "{uris:?}");
 }
