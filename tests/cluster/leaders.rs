@@ -1,11 +1,11 @@
-//! B10: two operators run, one works. It is asked to end, killed, or stopped in its tracks in the middle of a deletion; the
-//! other one takes over, and the provider's ledger shows no second DELETE.
+//! B10: two operators run, one works. It is asked to end, killed, stopped in its tracks, or cut off from the API server in the
+//! middle of a deletion; the other one takes over, and the provider's ledger shows no second DELETE.
 //!
 //! A few rounds with a shorter lease, one for each moment. `make leaders` takes LEADERS_ROUNDS of them and the shipped timing.
 
 use std::time::{Duration, Instant};
 
-use harness::{Options, Process, Provider::Juicyway, Scratch};
+use harness::{Cable, Options, Process, Provider::Juicyway, Scratch};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,6 +21,7 @@ enum Ending {
     Terminated,
     Killed,
     Stopped,
+    CutOff,
 }
 
 /// What it is doing then.
@@ -36,24 +37,24 @@ enum Moment {
 
 const MOMENTS: [Moment; 3] = [Moment::SecondLook, Moment::Deletion, Moment::Idle];
 
-/// How long the lease lasts, how many rounds there are, and for how long a leader is stopped.
+/// How long the lease lasts, how many rounds there are, and for how long a leader is stopped or cut off.
 struct Campaign {
     rounds: usize,
     lease: &'static [&'static str],
-    stopped_for: Duration,
+    away_for: Duration,
 }
 
 impl Campaign {
     fn new() -> Campaign {
         match std::env::var("LEADERS_ROUNDS") {
             Ok(rounds) => {
-                Campaign { rounds: rounds.parse().unwrap(), lease: &[], stopped_for: Duration::from_secs(60) }
+                Campaign { rounds: rounds.parse().unwrap(), lease: &[], away_for: Duration::from_secs(60) }
             }
             Err(_) => Campaign {
                 rounds: MOMENTS.len(),
                 lease: &["--lease-duration", "9s", "--renew-deadline", "6s", "--retry-period", "1s"],
                 // Longer than the lease, shorter than the deadlines of `flags_of`: it is the lease that forbids the send.
-                stopped_for: Duration::from_secs(11),
+                away_for: Duration::from_secs(11),
             },
         }
     }
@@ -63,7 +64,7 @@ impl Campaign {
 fn flags_of(ending: Ending) -> [&'static str; 2] {
     match ending {
         Ending::Terminated | Ending::Killed => ["--send-deadline=4s", "--request-deadline=4s"],
-        Ending::Stopped => ["--send-deadline=20s", "--request-deadline=15s"],
+        Ending::Stopped | Ending::CutOff => ["--send-deadline=20s", "--request-deadline=15s"],
     }
 }
 
@@ -83,11 +84,24 @@ async fn a_leader_that_was_stopped_sends_nothing_when_it_wakes() {
     hand_overs(Ending::Stopped).await;
 }
 
+#[tokio::test]
+async fn a_leader_that_is_cut_off_from_the_api_server_is_replaced_and_sends_nothing_afterwards() {
+    hand_overs(Ending::CutOff).await;
+}
+
 async fn hand_overs(ending: Ending) {
     let campaign = Campaign::new();
     let flags = [campaign.lease, &flags_of(ending)].concat();
-    let stage = Stage::start_with(Options::default(), &flags, &[]).await.unwrap();
+    let mut stage = Stage::start_with(Options::default(), &flags, &[]).await.unwrap();
     let scratch = Scratch::new("second-operator").unwrap();
+    // The leader's, and that of the one that stands by.
+    let mut cables = [Cable::lay(&stage.plane).await.unwrap(), Cable::lay(&stage.plane).await.unwrap()];
+    if ending == Ending::CutOff {
+        stage.kill_operator().await;
+        let kubeconfig = cables[0].kubeconfig().to_str().unwrap();
+        stage.restart_operator_with(&[("KUBECONFIG", kubeconfig)]).await.unwrap();
+        stage.launch = stage.launch.clone().env("KUBECONFIG", cables[1].kubeconfig().to_str().unwrap());
+    }
     let mut standby = ready(&stage.launch, scratch.path()).await.unwrap();
     let mut took = Vec::new();
     for (round, moment) in MOMENTS.iter().copied().cycle().take(campaign.rounds).enumerate() {
@@ -98,8 +112,12 @@ async fn hand_overs(ending: Ending) {
         took.push(match ending {
             Ending::Terminated => terminated(&stage, &mut standby, moment).await,
             Ending::Killed => killed(&stage, &mut standby).await,
-            Ending::Stopped => stopped(&story, &mut standby, moment, &campaign).await,
+            Ending::Stopped | Ending::CutOff => {
+                let cable = (ending == Ending::CutOff).then_some(&cables[0]);
+                away(&story, &mut standby, moment, &campaign, cable).await
+            }
         });
+        cables.swap(0, 1);
         println!("{ending:?} at {moment:?}, round {}: taken over after {:.2?}", round + 1, took[round]);
         assert_eq!(stage.ask_operator("/readyz").await, (200, "leader".to_owned()));
         if moment == Moment::Idle {
@@ -113,9 +131,9 @@ async fn hand_overs(ending: Ending) {
         story.remove("OffboardingProvider", Juicyway.name()).await;
     }
     took.sort();
-    let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
+    let (shortest, median, longest) = (took[0], took[took.len() / 2], took[took.len() - 1]);
     println!(
-        "{ending:?}: {} rounds, taken over after {median:.2?} (median), {longest:.2?} (longest)",
+        "{ending:?}: {} rounds, taken over after {shortest:.2?} (shortest), {median:.2?} (median), {longest:.2?} (longest)",
         took.len()
     );
     let most = if ending == Ending::Terminated { 2 } else { 20 };
@@ -209,32 +227,50 @@ async fn replaced(stage: &Stage, leader: &mut Process, standby: &mut Process) {
     says(standby, "standing by: another process leads").await.unwrap();
 }
 
-async fn stopped(story: &Story<'_>, standby: &mut Process, moment: Moment, campaign: &Campaign) -> Duration {
+/// Stopped in its tracks, or cut off where there is a cable; and it comes back.
+async fn away(
+    story: &Story<'_>,
+    standby: &mut Process,
+    moment: Moment,
+    campaign: &Campaign,
+    cable: Option<&Cable>,
+) -> Duration {
     let mut leader = story.stage.operator.lock().await;
-    leader.pause().unwrap();
-    let stopped = Instant::now();
+    match cable {
+        Some(cable) => cable.cut(),
+        None => leader.pause().unwrap(),
+    }
+    let left = Instant::now();
     says(standby, "leading").await.unwrap();
-    let took = stopped.elapsed();
-    tokio::time::sleep(campaign.stopped_for.saturating_sub(took)).await;
+    let took = left.elapsed();
+    tokio::time::sleep(campaign.away_for.saturating_sub(took)).await;
     let sent_before = sends_told(&leader);
-    leader.resume().unwrap();
-    says(&mut leader, LOST).await.unwrap();
+    match cable {
+        Some(cable) => {
+            assert!(leader.log().contains(LOST), "it knew before it came back: {}", leader.tail());
+            cable.mend();
+        }
+        None => {
+            leader.resume().unwrap();
+            says(&mut leader, LOST).await.unwrap();
+        }
+    }
     std::mem::swap(&mut *leader, standby);
     drop(leader);
     if moment != Moment::Idle {
         // The new leader would look again when the settle window is over.
         let outcome = |spec: &Value| spec["closed"] == true || !spec["attempts"][0]["outcome"].is_null();
-        let record = story.record_until("the one that woke has told what it did", outcome).await;
+        let record = story.record_until("the one that is back has told what it did", outcome).await;
         let told = [&record["attempts"][0]["outcome"], &record["attempts"][0]["reason"]];
-        if moment == Moment::SecondLook && !campaign.lease.is_empty() {
+        if moment == Moment::SecondLook && !campaign.lease.is_empty() && cable.is_none() {
             assert_eq!(told, ["NotSent", "LeaseLost"]);
         }
-        story.retry("acme", "the other one woke").await;
+        story.retry("acme", "the other one is back").await;
     }
     if moment != Moment::Idle {
         story.finished("acme").await;
     }
-    assert_eq!(sends_told(standby), sent_before, "the one that woke sent something: {}", standby.tail());
+    assert_eq!(sends_told(standby), sent_before, "the one that is back sent something: {}", standby.tail());
     took
 }
 

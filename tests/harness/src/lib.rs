@@ -15,6 +15,7 @@ mod access;
 mod api_proxy;
 mod audit;
 mod binaries;
+mod cable;
 mod component;
 mod control_plane;
 mod counters;
@@ -35,6 +36,7 @@ mod users;
 
 pub use api_proxy::{ApiFault, ApiMatch, ApiProxy, ApiStrike};
 pub use binaries::{Binaries, workspace_binary};
+pub use cable::Cable;
 pub use control_plane::{ControlPlane, Options};
 pub use counters::Counters;
 pub use eventually::eventually;
