@@ -11,6 +11,7 @@ use crate::{
 
 mod several;
 mod table;
+mod words;
 
 use table::table;
 
