@@ -45,4 +45,10 @@ for room in "${rooms[@]}"; do
     awk -v room="$room" '{ printf "%-16s %5.1f %% of %d lines\n", room, 100 * $2 / $1, $1 }'
 done
 "$cov" report --instr-profile "$out/all.profdata" "${objects[@]}" --ignore-filename-regex "$tests" --sources "${rooms[@]/#/$root/}" >"$out/files.txt"
-echo "by file: target/coverage/files.txt"
+"$cov" export --format lcov --instr-profile "$out/all.profdata" "${objects[@]}" --ignore-filename-regex "$tests" --sources "${rooms[@]/#/$root/}" |
+  awk -v root="$root/" -F '[:,]' '
+    function told() { if (first) print file ":" (first == last ? first : first "-" last); first = 0 }
+    /^SF:/ { file = substr($2, length(root) + 1) }
+    /^DA:/ { if ($3 > 0) told(); else { if (!first) first = $2; last = $2 } }
+    /^end_of_record/ { told() }' >"$out/lines.txt"
+echo "by file: target/coverage/files.txt; the lines that nothing ran: target/coverage/lines.txt"

@@ -237,6 +237,8 @@ mod golden_tests;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -249,6 +251,35 @@ mod tests {
             (Class::Forbidden, Cause::AccessDenied, ProviderReason::ControlFailed),
         ] {
             assert_eq!(reason_of(&Failure::new(class, cause)), expected, "{class:?} {cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_half_open_circuit_is_told_as_it_was_before() {
+        let condition = |status: &str, reason: &str| {
+            json!([{
+                "type": "CircuitOpen", "status": status, "reason": reason, "message": "", "observedGeneration": 1,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }])
+        };
+        for (conditions, told) in [
+            (condition("True", "AuthFailed"), Some(OpenedBy::Auth)),
+            (condition("True", "RepeatedFailures"), Some(OpenedBy::Transient)),
+            (condition("False", "Closed"), None),
+            (json!([]), None),
+        ] {
+            let object: OffboardingProvider = serde_json::from_value(json!({
+                "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+                "metadata": {"name": "acme-pay", "namespace": "team"},
+                "spec": {
+                    "profile": "juicyway", "baseUrl": "https://api.example.com", "account": "acct-eu",
+                    "environment": "live", "allowedModes": ["Hard"],
+                    "credentials": {"token": {"secretKeyRef": {"name": "acme-pay", "key": "token"}}},
+                },
+                "status": {"conditions": conditions.clone()},
+            }))
+            .unwrap();
+            assert_eq!(previous_circuit(&Arc::new(object).into()), told, "{conditions}");
         }
     }
 }

@@ -36,6 +36,8 @@ struct Seed {
     settings: Value,
     /// What strikes the first DELETE.
     fault: Value,
+    /// What strikes the control request after it, which asks whether the credential still works.
+    control: Value,
     rest: Option<Rest>,
     mend: Mend,
     /// At least so many seconds lie between the first answer and the next DELETE.
@@ -52,6 +54,7 @@ impl Seed {
             customer: json!({}),
             settings: json!({}),
             fault: Value::Null,
+            control: Value::Null,
             rest: None,
             mend: Mend::Nothing,
             pause: 0.0,
@@ -160,6 +163,26 @@ async fn each_answer_of_juicyway_to_the_deletion_is_told_and_followed_as_it_shou
             mend: Mend::NewCredential,
             deletes: 2,
             ..Seed::new("401", "ErasedWithRetention")
+        },
+        Seed {
+            settings: json!({"keys": {"test_ok": "sandbox", "test_new": "sandbox"}}),
+            fault: json!({"kind": "forbidden"}),
+            control: json!({"kind": "unauthorized"}),
+            rest: waits_for_a_credential(
+                "another credential: provider 'juicyway' refused the one in its Secret; mend the Secret, or the next try is at <time>",
+            )
+            .map(|rest| Rest { last_error: ["Auth", "AccessDenied"], ..rest }),
+            mend: Mend::NewCredential,
+            deletes: 2,
+            ..Seed::new("403, and 401 to the control", "ErasedWithRetention")
+        },
+        Seed {
+            fault: json!({"kind": "forbidden"}),
+            control: status(503, false),
+            rest: failed(),
+            pause: SETTLING,
+            deletes: 2,
+            ..Seed::new("403, and 503 to the control", "ErasedWithRetention")
         },
         Seed {
             fault: json!({"kind": "rateLimit", "variant": "bare"}),
@@ -304,6 +327,15 @@ async fn begin(story: &Story<'_>, provider: Provider, id: &str, seed: &Seed) {
         story.sandbox.set_faults(&of_delete).await.unwrap();
     }
     story.provider(provider, json!({})).await;
+    if !seed.control.is_null() {
+        // The one that the provider object is probed with is not meant.
+        story.provider_reason(provider, "Ready", "ProbeSucceeded").await;
+        let both = json!([
+            {"match": {"method": "DELETE"}, "times": 1, "do": seed.fault},
+            {"match": {"method": "GET", "path": "/customers"}, "times": 1, "do": seed.control},
+        ]);
+        story.sandbox.set_faults(&both).await.unwrap();
+    }
     story.request("acme", provider, id).await;
     if let Mend::DeletedMeanwhile = seed.mend {
         story.until_received(provider, "DELETE", id, 1).await;

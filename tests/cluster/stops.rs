@@ -151,6 +151,53 @@ async fn a_hold_on_the_requests_customer_holds_a_target_that_knows_them_by_anoth
     .await;
 }
 
+/// Two ids for one person: the request's stands in a Secret, the target's in the request.
+fn known_from_a_secret() -> Value {
+    json!({
+        "customer": {"id": null, "idFrom": {"secretKeyRef": {"name": "who", "key": "id"}}},
+        "targets": [{"name": "billing", "providerRef": {"name": "juicyway"}, "customer": {"id": ID}}],
+    })
+}
+
+#[tokio::test]
+async fn a_hold_on_the_requests_customer_holds_also_where_their_id_stands_in_a_secret() {
+    play("person", async |story| {
+        story.cast().await;
+        let person = story.pseudonym("90017").await;
+        story.hold(Juicyway, json!({"customers": [{"ref": person}]})).await;
+        story.customer_secret("who", "90017").await;
+        story.sandbox.seed(Juicyway, ID, &json!({})).await.unwrap();
+        story.provider(Juicyway, json!({})).await;
+        story.request_with("acme", Juicyway, "", known_from_a_secret()).await;
+        story.says("acme", &story.held()).await;
+        assert_eq!(story.deletes(Juicyway, ID).await, 0);
+        story.release().await;
+        assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
+        assert_eq!(story.deletes(Juicyway, ID).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_on_anybody_holds_where_nobody_can_tell_who_the_requests_customer_is() {
+    play("person", async |story| {
+        story.cast().await;
+        let somebody = story.pseudonym("cus_somebody").await;
+        story.hold(Juicyway, json!({"customers": [{"ref": somebody}]})).await;
+        story.sandbox.seed(Juicyway, ID, &json!({})).await.unwrap();
+        story.provider(Juicyway, json!({})).await;
+        story.request_with("acme", Juicyway, "", known_from_a_secret()).await;
+        story.says("acme", &story.held()).await;
+        assert_eq!(story.deletes(Juicyway, ID).await, 0);
+        // The Secret is there: it is somebody else who is held.
+        story.customer_secret("who", "90017").await;
+        story.retry("acme", "the-secret-is-there").await;
+        assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
+        assert_eq!(story.deletes(Juicyway, ID).await, 1);
+    })
+    .await;
+}
+
 /// What ends by itself at a known time.
 #[derive(Clone, Copy, Debug)]
 enum Wait {

@@ -225,6 +225,27 @@ async fn an_id_changed_in_its_secret_between_intent_and_send_sends_nothing() {
 }
 
 #[tokio::test]
+async fn an_id_whose_secret_is_gone_between_intent_and_send_sends_nothing_until_it_is_there_again() {
+    play("window", async |story| {
+        prepare(story).await;
+        story.customer_secret("who", ID).await;
+        let from =
+            json!({"customer": {"id": null, "idFrom": {"secretKeyRef": {"name": "who", "key": "id"}}}});
+        story.request_with("acme", Juicyway, ID, from).await;
+        second_look_begins(story).await;
+        story.remove("Secret", "who").await;
+        assert_eq!(story.not_sent().await, "Unread");
+        let says = "the customer id: its Secret is not available; create it with `kubectl create secret generic … --type=offboarding.dev/customer-id`";
+        story.says("acme", says).await;
+        assert_eq!(story.deletes(Juicyway, ID).await, 0);
+        story.customer_secret("who", ID).await;
+        assert_eq!(story.finished("acme").await["result"], "ErasedWithRetention");
+        assert_eq!(story.deletes(Juicyway, ID).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_comes_after_the_send_is_too_late_and_is_told_as_what_happened() {
     let rows = [json!({"suspend": true}), json!({"cancel": true})];
     all(rows.iter().map(|controls| {

@@ -197,6 +197,7 @@ fn the_id_comes_from_the_answer() {
         "response.status == 404 ? customer.id : response.json.id",
         "response.text.contains('Sign in') ? customer.id : response.json.id",
         "now > 4000000000 ? customer.id : response.json.id",
+        "int(customer.id)",
     ] {
         refused("/presence/id", json!(id), expected);
     }
@@ -322,6 +323,11 @@ fn lists_are_read_completely_or_not_at_all() {
     ] {
         refused(&check("paginate"), paginate, expected);
     }
+    let search = json!({"method": "POST", "readOnly": true, "path": "/search", "body": {"json": {}}});
+    assert_eq!(
+        told(&[("/preflight/0/request", search), ("/preflight/0/paginate", json!({ "cursor": cursor }))]),
+        ["`preflight[0].paginate`: only a GET is read page by page"]
+    );
     let taken =
         [(check("request/query"), json!({"after": "x"})), (check("paginate"), json!({ "cursor": cursor }))];
     let taken: Vec<_> = taken.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();

@@ -42,6 +42,28 @@ fn a_destructive_step_names_the_customer_once_and_whole() {
     ] {
         assert_eq!(told(&[(REQUEST, request)]), [""; 0]);
     }
+    // An id that is a number in a body is one like any other.
+    let numbers = ("/customerId", json!({"integer": {"min": 1, "max": 99_999}}));
+    let post =
+        |path: &str| json!({"method": "POST", "path": path, "body": {"json": {"id": "{customer.id:int}"}}});
+    assert_eq!(told(&[numbers.clone(), (REQUEST, post("/d"))]), [""; 0]);
+    assert_eq!(told(&[numbers, (REQUEST, post(path))]), [twice]);
+}
+
+#[test]
+fn a_field_has_a_plain_name_and_a_json_body_is_an_object() {
+    let path = "/customers/{customer.id}";
+    let plain = "must have a plain name: no braces, not `_method`";
+    for name in ["_method", "{customer.id}", ""] {
+        let query = json!({"method": "DELETE", "path": path, "query": { name: "x" }});
+        refused(REQUEST, query, &format!("`delete[0].request.query.{name}`: {plain}"));
+        let form = json!({"method": "POST", "path": path, "body": {"form": { name: "x" }}});
+        refused(REQUEST, form, &format!("`delete[0].request.body.form.{name}`: {plain}"));
+    }
+    for body in [json!(["x"]), json!("x"), json!(7)] {
+        let request = json!({"method": "POST", "path": path, "body": {"json": body}});
+        refused(REQUEST, request, "`delete[0].request.body.json`: must be an object");
+    }
 }
 
 #[test]
@@ -203,5 +225,16 @@ fn a_condition_that_is_promised_is_carried() {
         "`delete[0].request`: `conditionalDelete: Version` needs a captured value: `{vars.NAME}`",
     );
     let version = ("/guarantees", json!({"conditionalDelete": "Version"}));
-    assert_eq!(told(&[version, ("/delete/0/request/query", json!({"version": "{vars.version}"}))]), [""; 0]);
+    let query = json!({"version": "{vars.version}"});
+    assert_eq!(told(&[version.clone(), ("/delete/0/request/query", query)]), [""; 0]);
+    for kind in ["json", "form"] {
+        let with = |value: &str| json!({"method": "POST", "path": "/customers/{customer.id}", "body": { kind: {"v": value} }});
+        assert_eq!(told(&[version.clone(), (REQUEST, with("{vars.version}"))]), [""; 0], "{kind}");
+        let without = told(&[version.clone(), (REQUEST, with("x"))]);
+        assert_eq!(
+            without,
+            ["`delete[0].request`: `conditionalDelete: Version` needs a captured value: `{vars.NAME}`"],
+            "{kind}"
+        );
+    }
 }

@@ -407,3 +407,40 @@ async fn a_connection_is_as_another_one_only_where_both_are_of_the_same_generati
         |connection: &Connection| connection.object.spec().credentials["token"].secret_key_ref.name.clone();
     assert_eq!([named(&planned), named(&later)], ["acme-pay", "other"], "each goes with its own credential");
 }
+
+/// Whoever begins anew has a limiter that knows nothing; what the provider asked for stands in the status.
+#[tokio::test]
+async fn a_pause_that_was_asked_for_before_this_process_began_goes_on_to_its_end() {
+    let connections = connections();
+    for (uid, status, minutes) in [
+        ("paused", json!({"pausedUntil": "1970-01-01T00:10:00Z"}), Some(10)),
+        ("over", json!({"pausedUntil": "1969-12-31T23:59:00Z"}), None),
+        ("never", json!({}), None),
+    ] {
+        let object = json!({
+            "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+            "metadata": {"name": "acme-pay", "namespace": "team", "uid": uid, "generation": 1},
+            "spec": provider(), "status": status,
+        });
+        let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+        let connection = connections.of(&Arc::new(object).into()).await.unwrap();
+        let left = connection.limiter.paused_for().map(|left| left.as_secs().div_ceil(60));
+        assert_eq!(left, minutes, "{uid}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_cut_where_a_condition_would_not_take_it() {
+    let unknown: serde_json::Map<String, Value> =
+        (10..50).map(|n| (format!("unknown-{n}"), json!("Ignore"))).collect();
+    let object = json!({
+        "apiVersion": "offboarding.dev/v1alpha1", "kind": "OffboardingProvider",
+        "metadata": {"name": "acme-pay", "namespace": "team", "uid": "1", "generation": 1},
+        "spec": merged(provider(), json!({"checks": unknown})),
+    });
+    let object: OffboardingProvider = serde_json::from_value(object).unwrap();
+    let told = connections().of(&Arc::new(object).into()).await.map(drop).unwrap_err().message;
+    let begins = "`spec.checks`: `checks.unknown-10`: the profile has no check of this name; ";
+    assert!(told.starts_with(begins) && told.ends_with('…'), "{told}");
+    assert_eq!(told.chars().count(), 1001);
+}

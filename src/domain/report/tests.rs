@@ -12,6 +12,7 @@ use crate::{
 mod golden;
 mod several;
 mod table;
+mod words;
 
 use table::table;
 

@@ -161,6 +161,20 @@ fn headers_text_captured_values_and_prior_are_there() {
 }
 
 #[test]
+fn a_captured_number_or_truth_value_stays_one() {
+    let vars = [("n".to_owned(), Scalar::Whole(7)), ("closed".to_owned(), Scalar::Truth(true))].into();
+    let captured = Captured::of_look(vars, LookWord::Present, 200);
+    let scope = Scope::of_response(&json(200, body!({"n": 7})), noon()).with_captured(&captured);
+    let known = Known { captured: &["n".to_owned(), "closed".to_owned()], ..EVERYTHING };
+    let truth = |source: &str| Expression::compile(source, known).unwrap().evaluate_bool(&scope);
+    for source in ["vars.n == 7 && vars.n + 1 == 8", "vars.n == response.json.n", "vars.closed"] {
+        assert_eq!(truth(source), Ok(true), "{source}");
+    }
+    assert_eq!(truth("!vars.closed"), Ok(false));
+    assert_ne!(truth("vars.n == '7'"), Ok(true), "it is no text");
+}
+
+#[test]
 fn an_expression_may_name_only_what_is_there() {
     for (source, message) in [
         ("respnse.status == 200", "`respnse` is unknown"),
