@@ -84,7 +84,7 @@ fn the_bill_of_materials_names_what_is_linked_in_and_what_only_helped() {
     for name in ["serde_derive", "kube-derive", "syn", "cc"] {
         assert_eq!(scope_of(name), BTreeSet::from(["excluded"]), "{name}");
     }
-    for name in ["sandbox", "harness", "model", "rcgen", "proptest", "tower-test", PROGRAM] {
+    for name in ["sandbox", "harness", "model", "proptest", "tower-test", PROGRAM] {
         assert_eq!(scope_of(name), BTreeSet::new(), "{name}");
     }
     assert_eq!(bill.whole["metadata"]["component"]["name"], PROGRAM);
