@@ -10,7 +10,13 @@ use serde_json::{Value, json};
 use crate::{released, root};
 
 /// What is tighter on purpose: kind, path and what is found there; and why nobody is hurt. Emptied with each release.
-const ON_PURPOSE: &[(&str, &str)] = &[];
+const ON_PURPOSE: &[(&str, &str)] = &[
+    ("ClusterOffboardingProvider.status: default is {\"observedGeneration\":-1} now", IN_PROGRESS),
+    ("OffboardingProvider.status: default is {\"observedGeneration\":-1} now", IN_PROGRESS),
+];
+
+const IN_PROGRESS: &str =
+    "only the operator writes a status, as a whole; without one kstatus took a new object for current";
 
 #[test]
 fn definitions_only_grow() {
