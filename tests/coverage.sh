@@ -38,6 +38,9 @@ while IFS= read -r object; do objects+=(--object "$object"); done < <(
   grep -o '"executable":"[^"]*"' "$out/built.json" | cut -d '"' -f 4 | sort -u)
 "${CARGO:-cargo}" test --locked "$@" --no-fail-fast || echo "some tests failed; what they ran is counted" >&2
 
+# Of processes that were started without our environment.
+find "$root" -maxdepth 1 -name 'default_*.profraw' -exec mv -t "$out" {} +
+
 "$profdata" merge --sparse "$out"/*.profraw -o "$out/all.profdata"
 for room in "${rooms[@]}"; do
   "$cov" export --summary-only --instr-profile "$out/all.profdata" "${objects[@]}" --ignore-filename-regex "$tests" --sources "$root/$room" |

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One kind, and how it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ const DEEPER: &[&str] = &["properties", "items", "additionalProperties"];
 impl Seen {
     fn node(&mut self, path: &str, shipped: &Value, served: &Value) {
         let keys: BTreeSet<&str> = keys(shipped).chain(keys(served)).collect();
-        let rules = keys.iter().filter(|key| !NOT_COMPARED.contains(key) && !DEEPER.contains(key));
-        if rules.into_iter().any(|key| shipped.get(*key) != served.get(*key)) {
+        let mut rules = keys.iter().filter(|key| !NOT_COMPARED.contains(key) && !DEEPER.contains(key));
+        if rules.any(|key| shipped.get(*key) != served.get(*key) && !is_added(key, shipped, served)) {
             self.other.push(if path.is_empty() { "the whole object".to_owned() } else { path.to_owned() });
         }
         self.fields(path, &shipped["properties"], &served["properties"]);
@@ -140,6 +140,15 @@ impl Seen {
     }
 }
 
+/// Whether the server spells out what is said by another word: of a number or a text, the two types.
+fn is_added(key: &str, shipped: &Value, served: &Value) -> bool {
+    let either = || json!([{"type": "integer"}, {"type": "string"}]);
+    key == "anyOf"
+        && shipped["x-kubernetes-int-or-string"] == true
+        && shipped.get(key).is_none()
+        && served[key] == either()
+}
+
 fn keys(value: &Value) -> impl Iterator<Item = &str> {
     value.as_object().into_iter().flatten().map(|(key, _)| key.as_str())
 }
@@ -150,8 +159,6 @@ fn text(value: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::api::crds;
 
@@ -187,6 +194,21 @@ mod tests {
         let rows: &[(&str, Change, DefinitionState)] = &[
             ("nothing", |_| {}, DefinitionState::AsShipped),
             ("a description", |spec| spec["description"] = json!("other words"), DefinitionState::AsShipped),
+            (
+                "what the server adds of a number or a text",
+                |spec| {
+                    spec["properties"]["customer"]["properties"]["id"]["anyOf"] =
+                        json!([{"type": "integer"}, {"type": "string"}]);
+                },
+                DefinitionState::AsShipped,
+            ),
+            (
+                "a type more than the server adds",
+                |spec| {
+                    spec["properties"]["customer"]["properties"]["id"]["anyOf"] = json!([{"type": "object"}]);
+                },
+                DefinitionState::Altered(says(&["spec.customer.id"])),
+            ),
             (
                 "a field less",
                 |spec| drop(spec["properties"].as_object_mut().unwrap().remove("suspend")),

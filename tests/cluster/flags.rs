@@ -57,7 +57,7 @@ fn rows_89_to_98_arguments_that_make_no_sense_end_the_operator_with_a_sentence()
         (
             95,
             vec!["operator", "--metrics-address", "127.0.0.1:0", "--metrics-certificate", "tls.crt"],
-            "error: the following required arguments were not provided:\n  --metrics-key <METRICS_KEY>",
+            "error: the following required arguments were not provided:\n  --metrics-key <FILE>",
         ),
         (
             95,

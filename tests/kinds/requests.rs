@@ -103,7 +103,7 @@ async fn a_field_that_does_not_exist_yet_is_refused_and_not_ignored() -> Result<
         ("forec", "true"),
         ("skipExport", "false"),
         ("before", "null"),
-        ("ttlAfterFinished", "24h"),
+        ("ttlSecondsAfterFinished", "60"),
         ("namespace", "other"),
         ("request", "{deadline: '2027-01-01T00:00:00Z'}"),
         ("targets.0.customer", "{ID: '1'}"),
