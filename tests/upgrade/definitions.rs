@@ -27,7 +27,8 @@ async fn a_definition_of_before_takes_words_out_of_records_and_that_is_noticed()
     story.reason("again", "Stalled", "RecordCorrupted").await;
 
     // It is stored as it was: with the definition back, the word is there again.
-    stage.plane.apply_path(&root().join("crds")).await.unwrap();
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f"];
+    stage.plane.kubectl("admin").args(apply).arg(root().join("crds")).succeed().await.unwrap();
     story.record_until("the word is back", |spec| spec["closedBecause"].is_string()).await;
     story.retry("again", "the definition is back").await;
     assert_eq!(story.finished("again").await["result"], "AlreadyAbsent");

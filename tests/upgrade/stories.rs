@@ -7,6 +7,7 @@ use std::{
 
 use futures::future::join_all;
 use harness::{ControlPlane, Launch, Options, Process, Provider::Juicyway, Scratch};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -116,7 +117,7 @@ impl Moment {
             Moment::AwaitingApproval => json!({"approvals": {"required": 1}}),
             Moment::CoolingOff => json!({"approvals": {"required": 1}, "coolingOff": "40s"}),
             Moment::Verifying => json!({
-                "customProfile": {"guarantees": {"consistencyLag": "25s"}}, "verify": {"deadline": "2m"},
+                "customProfile": {"guarantees": {"consistencyLag": "40s"}}, "verify": {"deadline": "2m"},
             }),
             Moment::Finished | Moment::Blocked | Moment::Planning | Moment::Intended | Moment::Sent => {
                 json!({})
@@ -125,7 +126,12 @@ impl Moment {
     }
 
     fn customer(self) -> Value {
-        if self == Moment::Blocked { json!({"wallets": [{"balance": 5}]}) } else { json!({}) }
+        match self {
+            Moment::Blocked => json!({"wallets": [{"balance": 5}]}),
+            // Whoever was there for long needs no time in which reads may lag.
+            Moment::Verifying => json!({"createdAt": Timestamp::now()}),
+            _ => json!({}),
+        }
     }
 
     fn faults(self) -> Value {
