@@ -1,94 +1,48 @@
 //! D4: `/metrics` over TLS to whoever may read it and to nobody else, and in it every metric of docs/metrics.md, with labels of closed
 //! sets, however many customers there are.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Options, Provider::Juicyway, Scratch, eventually};
+use harness::{Options, Provider::Juicyway, Scratch};
 use offboarding::{
     metrics::catalogue::{ALL, CUSTOM, Described, NO_ANSWER, Type, Values},
     providers::built_in_names,
 };
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-use tokio_rustls::TlsConnector;
 
 use crate::{
     audit::calls,
-    stage::{SOON, Stage, plain_get, root, told_address},
+    scraper::{Certificate, Scraper, who_may_read},
+    stage::{Stage, plain_get, told_address},
     story::Story,
 };
-
-const NAME: &str = "operator.example";
 
 /// How many customers come after the first.
 const MORE: usize = 30;
 
-/// Whoever reads the metrics from outside.
-struct Scraper {
-    address: String,
-    tls: TlsConnector,
-}
-
-impl Scraper {
-    /// Trusts this certificate alone.
-    fn new(address: String, certificate: CertificateDer<'static>) -> Scraper {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        Scraper { address, tls: TlsConnector::from(Arc::new(config)) }
-    }
-
-    /// Status and body.
-    async fn get(&self, path: &str, token: Option<&str>) -> (u16, String) {
-        let stream = TcpStream::connect(&self.address).await.unwrap();
-        let mut stream = self.tls.connect(ServerName::try_from(NAME).unwrap(), stream).await.unwrap();
-        let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {NAME}\r\n{token}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-}
-
 #[tokio::test]
 async fn metrics_are_there_for_who_may_read_them_and_all_that_are_documented_whoever_is_offboarded() {
     let scratch = Scratch::new("certificate").unwrap();
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([NAME.to_owned()]).unwrap();
-    let certificate = scratch.write("tls.crt", &cert.pem()).unwrap().display().to_string();
-    let key = scratch.write("tls.key", &signing_key.serialize_pem()).unwrap().display().to_string();
+    let certificate = Certificate::written(&scratch);
     let flags = [
         ["--metrics-address", "127.0.0.1:0"],
         ["--probe-address", "127.0.0.1:0"],
-        ["--metrics-certificate", &certificate],
-        ["--metrics-key", &key],
+        ["--metrics-certificate", &certificate.file],
+        ["--metrics-key", &certificate.key],
         ["--destructive-rate", "1000"],
     ];
     let options = Options::default().with_audit_log();
     let stage = Stage::start_with(options, &flags.concat(), &[]).await.unwrap();
     let (scraper, probes) = {
         let operator = stage.operator.lock().await;
-        let scraper = Scraper::new(told_address(&operator, "serving metrics over TLS"), cert.der().clone());
+        let scraper = Scraper::new(told_address(&operator, "serving metrics over TLS"), &certificate);
         (scraper, told_address(&operator, "serving the probes"))
     };
     assert_eq!(plain_get(&probes, "/healthz").await, (200, "ok".to_owned()));
     assert_eq!(plain_get(&probes, "/readyz").await, (200, "leader".to_owned()));
     assert_eq!(plain_get(&probes, "/metrics").await.0, 404);
 
-    let token = who_may_read(&stage).await;
+    let token = who_may_read(&stage.plane).await;
     for (path, token, status) in [
         ("/metrics", None, 401),
         ("/", None, 401),
@@ -123,28 +77,6 @@ async fn metrics_are_there_for_who_may_read_them_and_all_that_are_documented_who
     assert_eq!(series_of_ours(&text), before, "{MORE} more customers");
     assert!(!text.contains("cus_") && !text.contains("more-"), "{text}");
     story.judged().await;
-}
-
-/// As docs/metrics.md says it.
-async fn who_may_read(stage: &Stage) -> String {
-    let page = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
-    let documented = async |beginning: &str| {
-        let line = page.lines().find(|line| line.starts_with(beginning)).unwrap();
-        stage.plane.kubectl("admin").args(line.split(' ').skip(1)).succeed().await.unwrap()
-    };
-    for args in [
-        &["create", "namespace", "monitoring"][..],
-        &["create", "serviceaccount", "prometheus", "-n", "monitoring"],
-    ] {
-        stage.plane.kubectl("admin").args(args).succeed().await.unwrap();
-    }
-    documented("kubectl create clusterrolebinding").await;
-    eventually(SOON, "the API server notices the binding", async || {
-        let may = ["auth", "can-i", "get", "/metrics", "--as=system:serviceaccount:monitoring:prometheus"];
-        stage.plane.kubectl("admin").args(may).succeed().await
-    })
-    .await;
-    documented("kubectl create token").await.trim().to_owned()
 }
 
 /// One that is done, of an account with a budget, and one at a built-in profile that waits for people, and is nearly due.

@@ -10,6 +10,8 @@
 #[expect(dead_code, reason = "the demo's words for what it alone does")]
 mod demo;
 mod life;
+#[path = "../cluster/long_ago.rs"]
+mod long_ago;
 mod page;
 #[expect(dead_code, reason = "the end-to-end tests' words for what they alone tell")]
 #[path = "../cluster/people.rs"]
@@ -17,7 +19,10 @@ mod people;
 mod permissions;
 mod release;
 mod rights;
+mod scenes;
 mod scope;
+#[path = "../cluster/scraper.rs"]
+mod scraper;
 mod stage;
 #[expect(dead_code, reason = "the end-to-end tests' words for what they alone tell")]
 #[path = "../cluster/story.rs"]

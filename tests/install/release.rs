@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use harness::{ControlPlane, Failure, Launch, Scratch};
+use harness::{ControlPlane, Failure, Launch, Scratch, Tool};
 use serde_json::Value;
 
 pub const CHART: &str = "charts/customer-offboarding-operator";
 pub const NAMESPACE: &str = "customer-offboarding";
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_customer-offboarding-operator");
 
 /// What the tests of one machine need: providers on its loopback.
 pub const ON_THE_LOOPBACK: &str = "--set=operator.allowedCIDRs={127.0.0.0/8}";
@@ -50,22 +52,47 @@ pub async fn objects(plane: &ControlPlane) -> Result<Vec<Value>, Failure> {
 ///
 /// Only where it listens is told anew: a pod has a network of its own, and here is one for all.
 pub async fn pod(plane: &ControlPlane, scratch: &Scratch) -> Result<Launch, Failure> {
-    let objects = objects(plane).await?;
-    let deployment = objects.iter().find(|it| it["kind"] == "Deployment");
-    let pod = &deployment.ok_or_else(|| Failure::new("find the Deployment", "it is not there"))?["spec"]["template"]
-        ["spec"];
-    let account = text(&pod["serviceAccountName"]);
-    let kubeconfig = kubeconfig_of(plane, scratch, account).await?;
-    let container = &pod["containers"][0];
-    let args = container["args"].as_array().into_iter().flatten().map(text);
-    let mut launch = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator")).args(args);
-    for variable in container["env"].as_array().into_iter().flatten() {
-        launch = launch.env(text(&variable["name"]), text(&variable["value"]));
+    let Pod { args, env, kubeconfig } = Pod::of_release(plane, scratch).await?;
+    let mut launch = Launch::new("operator", PROGRAM).args(args);
+    for (name, value) in env {
+        launch = launch.env(name, value);
     }
     for address in ["ADMIN_ADDRESS", "PROBE_ADDRESS", "METRICS_ADDRESS"] {
         launch = launch.env(address, "127.0.0.1:0");
     }
     Ok(launch.env("KUBECONFIG", kubeconfig))
+}
+
+/// The doctor, as `kubectl exec` would run it in that pod.
+pub async fn doctor(plane: &ControlPlane, scratch: &Scratch) -> Result<Tool, Failure> {
+    let Pod { args: _, env, kubeconfig } = Pod::of_release(plane, scratch).await?;
+    let mut doctor = plane.tool("operator", PROGRAM).arg("check");
+    for (name, value) in env {
+        doctor = doctor.env(name, value);
+    }
+    Ok(doctor.env("KUBECONFIG", kubeconfig))
+}
+
+/// What the container is given.
+struct Pod {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    kubeconfig: PathBuf,
+}
+
+impl Pod {
+    async fn of_release(plane: &ControlPlane, scratch: &Scratch) -> Result<Pod, Failure> {
+        let objects = objects(plane).await?;
+        let deployment = objects.iter().find(|it| it["kind"] == "Deployment");
+        let deployment = deployment.ok_or_else(|| Failure::new("find the Deployment", "it is not there"))?;
+        let pod = &deployment["spec"]["template"]["spec"];
+        let kubeconfig = kubeconfig_of(plane, scratch, text(&pod["serviceAccountName"])).await?;
+        let container = &pod["containers"][0];
+        let list = |name: &str| container[name].as_array().into_iter().flatten();
+        let args = list("args").map(|it| text(it).to_owned()).collect();
+        let env = list("env").map(|it| (text(&it["name"]).to_owned(), text(&it["value"]).to_owned()));
+        Ok(Pod { args, env: env.collect(), kubeconfig })
+    }
 }
 
 /// A kubeconfig with what a pod of this account finds mounted.
