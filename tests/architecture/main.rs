@@ -1,5 +1,6 @@
 //! How the house is built: who may import whom, what may be named where. Each finding has its file and line.
 
+mod commands;
 mod source;
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What the image says of itself is what the manifest of the program says.
+//! What the image says of itself is what the manifest of the program says, and what the page tells an engine is what the file takes.
 
 use crate::text;
 
@@ -47,4 +47,22 @@ fn the_dockerfile_compiles_with_a_compiler_that_is_new_enough() {
     let manifest = text("Cargo.toml");
     let wanted = manifest.split("rust-version = \"").nth(1).unwrap();
     assert!(minor(base) >= minor(wanted), "{} for {}", &base[..8], &wanted[..6]);
+}
+
+/// Where the tests run there is no engine. `make image` makes the last stage; the first one runs the script that it runs.
+#[test]
+fn what_the_page_tells_an_engine_is_what_the_dockerfile_takes() {
+    let (page, file) = (text("docs/image.md"), text("Dockerfile"));
+    let told = |flag: &str| -> Vec<&str> {
+        page.split(flag).skip(1).filter_map(|rest| rest.split([' ', '=', '\n']).next()).collect()
+    };
+    assert_eq!(told("--build-arg "), ["REVISION", "CREATED", "SOURCE_DATE_EPOCH"]);
+    for argument in told("--build-arg ") {
+        assert!(file.contains(&format!("\nARG {argument}=")), "{argument}");
+    }
+    assert_eq!(told("--target "), ["sbom"]);
+    assert!(file.contains("\nFROM scratch AS sbom\nCOPY --from=build /sbom.cdx.json /\n"), "{file}");
+    assert!(file.contains("\nRUN SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH image/rootfs.sh /\n"), "{file}");
+    assert!(text("image/build.sh").contains("\nimage/rootfs.sh \"$out\"\n"));
+    assert!(text("image/rootfs.sh").contains(r#">"$out/sbom.cdx.json""#));
 }

@@ -1,7 +1,8 @@
 //! The runbooks: a page for whatever ends a request or alarms somebody, and every command in them is executed as it stands, on a real API
-//! server, with the operator and a provider in a sandbox.
+//! server, with the operator and a provider in a sandbox. So are those of the other pages whose commands no test of their own tries.
 
 mod commands;
+mod other_pages;
 mod pages;
 #[expect(dead_code, clippy::unwrap_used, reason = "a test may panic; nobody presses Ctrl-C here")]
 #[path = "../plugin/pty.rs"]

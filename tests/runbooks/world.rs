@@ -18,9 +18,12 @@ use serde_json::{Value, json};
 
 use crate::{commands::Command, pty::Pty, root};
 
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 
 const OPERATORS: &str = "customer-offboarding";
+
+const OPERATOR: &str = env!("CARGO_BIN_EXE_customer-offboarding-operator");
+const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-offboarding");
 
 /// Words that stand for something of the reader's own. What an object is called is found in `Scene::words`.
 const WORDS: &[(&str, &str)] = &[
@@ -69,11 +72,13 @@ impl World {
             symlink(root().join(part), directory.join(part)).map_err(Failure::to("link the files"))?;
         }
         plane.stamps_requests().await?;
-        let mut operator = Launch::new("operator", env!("CARGO_BIN_EXE_customer-offboarding-operator"))
+        std::fs::copy(plane.kubeconfig("operator"), directory.join("operator.kubeconfig"))
+            .map_err(Failure::to("copy the operator's kubeconfig"))?;
+        let mut operator = Launch::new("operator", OPERATOR)
             .args(["operator", "--allowed-cidrs", "127.0.0.0/8", "--admin-address", "127.0.0.1:0"])
             .env("KUBECONFIG", plane.kubeconfig("operator"))
             .start(directory.path())?;
-        operator.wait_for_line(|line| line.ends_with(": leading"), SOON).await?;
+        operator.wait_for_line(is_leading, SOON).await?;
         let kubectl = Binaries::ready(&["kubectl"]).await?.path("kubectl");
         let path = programs(&directory, &kubectl, operator.log_path())?;
         std::fs::write(directory.join("file"), pem()).map_err(Failure::to("write a file"))?;
@@ -184,6 +189,23 @@ impl World {
         Ok(Scene { world: self, namespace })
     }
 
+    /// Ends the operator that runs, and starts another one by this command, as it stands; returns when it leads.
+    pub async fn hands_over_to(&mut self, command: &Command) -> Result<(), Failure> {
+        self.operator.terminate()?;
+        self.operator.wait(SOON).await?;
+        // What the command leaves to the environment is of this machine: its loopback, and no port that is taken.
+        let mut operator = Launch::new("operator", "bash")
+            .args(["-euo", "pipefail", "-c", &format!("exec {}", command.text)])
+            .env("PATH", &self.path)
+            .env("ALLOWED_CIDRS", "127.0.0.0/8")
+            .env("ADMIN_ADDRESS", "127.0.0.1:0")
+            .env("KUBECONFIG", self.plane.kubeconfig("operator"))
+            .start(self.directory.path())?;
+        operator.wait_for_line(is_leading, SOON).await?;
+        self.operator = operator;
+        Ok(())
+    }
+
     /// Where `/metrics` is.
     fn admin_address(&self) -> String {
         let log = self.operator.log();
@@ -265,6 +287,10 @@ impl Scene<'_> {
     }
 }
 
+fn is_leading(line: &str) -> bool {
+    line.ends_with(": leading")
+}
+
 /// The same command where its success has more than one exit code, or no end, or something stands in its way.
 fn tolerant(line: &str) -> String {
     // The code of `status` is how the request stands.
@@ -293,12 +319,13 @@ fn tolerant(line: &str) -> String {
     }
 }
 
-/// kubectl, the plugin and a resolver, in a directory that comes first in the PATH.
+/// kubectl, our programs and a resolver, in a directory that comes first in the PATH.
 fn programs(directory: &Scratch, kubectl: &Path, log: &Path) -> Result<String, Failure> {
     let programs: PathBuf = directory.join("bin");
     std::fs::create_dir(&programs).map_err(Failure::to("make bin/"))?;
-    symlink(env!("CARGO_BIN_EXE_kubectl-offboarding"), programs.join("kubectl-offboarding"))
-        .map_err(Failure::to("link the plugin"))?;
+    for (name, program) in [("kubectl-offboarding", PLUGIN), ("customer-offboarding-operator", OPERATOR)] {
+        symlink(program, programs.join(name)).map_err(Failure::to("link our programs"))?;
+    }
     let shim = KUBECTL
         .replace("${KUBECTL}", &kubectl.display().to_string())
         .replace("${LOG}", &log.display().to_string());
