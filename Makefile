@@ -73,8 +73,8 @@ model: needs ## The model with MODEL_TROUBLES troubles in any order (3 unless gi
 sim: needs ## SEEDS histories drawn from seeds (1,000,000 unless given), one after the other from SIM_FIRST: hours.
 	SIM_SEEDS=$(SEEDS) $(TEST) --profile sim --test sim -- no_history --nocapture
 
-leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL and 60 s of SIGSTOP, with the shipped timing, and print the times (30 minutes).
-	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 3
+leaders: programs ## Hand over 20 times each after SIGTERM, SIGKILL, 60 s of SIGSTOP and 60 s cut off from the API server, with the shipped timing, and print the times (40 minutes).
+	LEADERS_ROUNDS=$(LEADERS_ROUNDS) $(TEST) --test cluster -- leaders:: --nocapture --test-threads 4
 
 budget: programs ## 3,000 requests by mistake against a budget of 100 a day, and 10,000 that wait for one approval; prints the figures (an hour).
 	BUDGET_REQUESTS=$(BUDGET_REQUESTS) WAITING_REQUESTS=$(WAITING_REQUESTS) $(TEST) --test cluster -- \
