@@ -212,7 +212,7 @@ fn each_thing_that_is_wrong_in_the_cluster_has_its_line() {
             },
             "rights",
             Warn,
-            "5 of 42 are missing: delete customeroffboardings.offboarding.dev, create tokenreviews.authentication.k8s.io, create subjectaccessreviews.authorization.k8s.io, get mutatingadmissionpolicies.admissionregistration.k8s.io stamp-requester.offboarding.dev, get mutatingadmissionpolicybindings.admissionregistration.k8s.io stamp-requester.offboarding.dev; only `ttlAfterFinished`, the metrics over TLS or this check need them",
+            "5 of 42 are missing: delete customeroffboardings.offboarding.dev, get mutatingadmissionpolicies.admissionregistration.k8s.io stamp-requester.offboarding.dev, get mutatingadmissionpolicybindings.admissionregistration.k8s.io stamp-requester.offboarding.dev, create tokenreviews.authentication.k8s.io, create subjectaccessreviews.authorization.k8s.io; only `ttlAfterFinished`, the metrics over TLS or this check need them",
         ),
         (
             "more Secrets than those of the listed namespaces",
