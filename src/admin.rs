@@ -82,7 +82,7 @@ pub async fn serve(doors: Doors, ctx: Shared) {
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(listen::plain(doors.admin, all));
     if let Some(listener) = doors.probes {
-        serving.spawn(listen::plain(listener, probes().with_state(ctx.clone())));
+        serving.spawn(listen::probes(listener, probes().with_state(ctx.clone())));
     }
     if let Some((listener, certificate)) = doors.metrics {
         // Who may not read is not told either what there would be to read.

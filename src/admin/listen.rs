@@ -40,12 +40,27 @@ const STRANGERS: Bounds = Bounds {
     headers: 64,
 };
 
+/// Who asks whether it is alive sends a line and reads a word. A stranger who is slow must not make the kubelet wait: it would restart
+/// the operator.
+const PROBES: Bounds = Bounds {
+    connections: 256,
+    beginning: Duration::from_secs(1),
+    whole: Duration::from_secs(2),
+    head_bytes: 8 * 1024,
+    headers: 64,
+};
+
 /// When nothing can be accepted, because there are no descriptors, it is tried again after this long.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Serves without TLS, until it is dropped.
 pub async fn plain(listener: TcpListener, router: Router) {
     accept(&listener, STRANGERS, move |stream| converse(stream, router.clone(), STRANGERS)).await;
+}
+
+/// Serves probes to everybody, until it is dropped.
+pub async fn probes(listener: TcpListener, router: Router) {
+    accept(&listener, PROBES, move |stream| converse(stream, router.clone(), PROBES)).await;
 }
 
 /// Serves over TLS, until it is dropped.

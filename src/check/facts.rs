@@ -22,6 +22,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// Where the records are.
     pub operator_namespace: String,
+    /// Whether requests are looked for in listed namespaces alone.
+    pub lists_namespaces: bool,
     pub version: Version,
     /// By how much the API server's clock is surely ahead of ours; nothing where it does not tell its time.
     pub ahead: Option<SignedDuration>,

@@ -31,6 +31,10 @@ const POLICIES: &str = include_str!("../../deploy/admission.yaml");
 
 const APPLY_ROLES: &str = "kubectl apply --server-side -f deploy/roles.yaml";
 
+/// The file would give the rights everywhere.
+const APPLY_LISTED: &str = "bind the ClusterRole customer-offboarding-operator-watched in each of the namespaces, as `helm upgrade` does; \
+                            deploy/roles.yaml would give its rights everywhere";
+
 /// What is found, in words.
 #[must_use]
 pub fn judge(facts: &Facts) -> Vec<Line> {
@@ -40,7 +44,7 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
         policies(&facts.policies),
         stamp(&facts.stamp),
         identity(&facts.user),
-        lacking(&facts.lacking),
+        lacking(facts),
         excess(facts),
         namespace(facts),
     ];
@@ -168,16 +172,23 @@ fn identity(user: &Answer<String>) -> Line {
     }
 }
 
-fn lacking(lacking: &Answer<(Vec<rights::Right>, usize)>) -> Line {
+fn lacking(facts: &Facts) -> Line {
     let check = "rights";
-    match lacking {
+    let cure = if facts.lists_namespaces { APPLY_LISTED } else { APPLY_ROLES };
+    match &facts.lacking {
         Ok((lacking, all)) if lacking.is_empty() => {
             Line::ok(check, format!("all {all} of deploy/roles.yaml"))
         }
         Ok((lacking, all)) => {
             let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
             let says = format!("{} of {all} are missing: {}", names.len(), names.join(", "));
-            Line::bad(check, Verdict::Fail, says, APPLY_ROLES)
+            if lacking.iter().all(rights::Right::is_optional) {
+                let says =
+                    format!("{says}; only `ttlAfterFinished`, the metrics over TLS or this check need them");
+                Line::bad(check, Verdict::Warn, says, cure)
+            } else {
+                Line::bad(check, Verdict::Fail, says, cure)
+            }
         }
         Err(error) => unseen(check, *error, "ask for its rights"),
     }

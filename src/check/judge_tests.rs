@@ -43,6 +43,7 @@ fn good() -> Facts {
         user: Ok(OPERATOR.to_owned()),
         definitions: Ok(vec![of("customerholds", DefinitionState::AsShipped)]),
         policies: PolicyState::AsShipped { since: at(NOW) },
+        lists_namespaces: false,
         stamp: Ok(StampFound::Present),
         lacking: Ok((Vec::new(), 42)),
         excess: Ok(Vec::new()),
@@ -202,6 +203,23 @@ fn each_thing_that_is_wrong_in_the_cluster_has_its_line() {
             "rights",
             Fail,
             "1 of 42 are missing: get customeroffboardings.offboarding.dev",
+        ),
+        (
+            "rights are missing that may be left out",
+            |it| {
+                let all = rights::shipped("records", &[]);
+                it.lacking = Ok((all.into_iter().filter(rights::Right::is_optional).collect(), 42));
+            },
+            "rights",
+            Warn,
+            "5 of 42 are missing: delete customeroffboardings.offboarding.dev, get mutatingadmissionpolicies.admissionregistration.k8s.io stamp-requester.offboarding.dev, get mutatingadmissionpolicybindings.admissionregistration.k8s.io stamp-requester.offboarding.dev, create tokenreviews.authentication.k8s.io, create subjectaccessreviews.authorization.k8s.io; only `ttlAfterFinished`, the metrics over TLS or this check need them",
+        ),
+        (
+            "more Secrets than those of the listed namespaces",
+            |it| it.excess = Ok(vec![&rights::EVERYWHERE]),
+            "excess-rights",
+            Warn,
+            "more than the operator needs: get secrets (could read Secrets of namespaces that are not listed)",
         ),
         (
             "a right too many",

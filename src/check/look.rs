@@ -29,7 +29,7 @@ use super::{
         Answer, Facts, Healthy, KeyFound, LeaseFound, ProviderFound, Reach, RecordsFound, StampFound, Version,
     },
     judge::BACKED_UP,
-    rights::{self, EXCESS, Excess, Right},
+    rights::{self, EVERYWHERE, EXCESS, Excess, Right},
 };
 use crate::{
     api::{
@@ -89,7 +89,7 @@ pub async fn look(place: &Place) -> Result<Facts, Unusable> {
         policies::live(&api),
         stamp(&place.client),
         lacking(place),
-        excess(&place.client),
+        excess(place),
         key,
         lease(place, &api),
         namespace(place, &api),
@@ -99,6 +99,7 @@ pub async fn look(place: &Place) -> Result<Facts, Unusable> {
     Ok(Facts {
         now: (place.clock)(),
         operator_namespace: place.operator_namespace.clone(),
+        lists_namespaces: !place.watched.is_empty(),
         version,
         ahead,
         user,
@@ -186,9 +187,10 @@ async fn lacking(place: &Place) -> Answer<(Vec<Right>, usize)> {
     Ok((answers.into_iter().filter(|(_, allowed)| !allowed).map(|(right, _)| right).collect(), count))
 }
 
-async fn excess(client: &Client) -> Answer<Vec<&'static Excess>> {
-    let answers = EXCESS.iter().map(|excess| async move {
-        let allowed = may(client, &excess.right()).await;
+async fn excess(place: &Place) -> Answer<Vec<&'static Excess>> {
+    let where_listed = (!place.watched.is_empty()).then_some(&EVERYWHERE);
+    let answers = EXCESS.iter().chain(where_listed).map(|excess| async move {
+        let allowed = may(&place.client, &excess.right()).await;
         allowed.map(|allowed| (excess, allowed))
     });
     let answers = join_all(answers).await.into_iter().collect::<Answer<Vec<_>>>()?;

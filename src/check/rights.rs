@@ -68,6 +68,31 @@ pub const EXCESS: &[Excess] = &[
     Excess { verb: "delete", group: GROUP, resource: "offboardingrecords", means: "remove evidence" },
 ];
 
+/// Where the operator works in listed namespaces alone. Source: security.md R4.
+pub const EVERYWHERE: Excess = Excess {
+    verb: "get",
+    group: "",
+    resource: "secrets",
+    means: "read Secrets of namespaces that are not listed",
+};
+
+/// Rights without which the operator does everything but one thing: what nobody uses may be left out of the roles.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("delete", "customeroffboardings"),
+    ("create", "tokenreviews"),
+    ("create", "subjectaccessreviews"),
+    ("get", "mutatingadmissionpolicies"),
+    ("get", "mutatingadmissionpolicybindings"),
+];
+
+impl Right {
+    /// Whether only `ttlAfterFinished`, metrics for others, or the doctor need it.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        OPTIONAL.contains(&(self.verb.as_str(), self.resource.as_str()))
+    }
+}
+
 impl Excess {
     /// The right, everywhere.
     #[must_use]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
+    api_server::ApiError,
     case::Case,
     cases::Cases,
     context::{Context, Shared},
@@ -36,8 +37,15 @@ pub async fn reconcile(object: Arc<OffboardingRecord>, ctx: Shared) -> Result<Ac
         return Ok(Action::requeue(WHILE_REQUESTED));
     }
     let Some(_places) = Places::take(&ctx, object.as_ref()) else { return Ok(Action::requeue(lanes::AGAIN)) };
-    if is_there(&ctx, named).await? {
-        return Ok(Action::requeue(WHILE_REQUESTED));
+    match is_there(&ctx, named).await {
+        Ok(true) => return Ok(Action::requeue(WHILE_REQUESTED)),
+        Ok(false) => {}
+        Err(error) => {
+            if error == ApiError::Forbidden {
+                tell_that_nobody_may_look(&ctx, &object).await?;
+            }
+            return Err(Error::ReadRequest(error));
+        }
     }
     let mut cases = Cases::of_record(&ctx, &object).await;
     if cases.each.iter().all(Case::is_closed) {
@@ -68,10 +76,22 @@ pub fn is_watched(ctx: &Context, named: &RecordRequest) -> bool {
 }
 
 /// Whether the request is there and not finished, live. A finished one is not worked on any more: what it left open is ours.
-async fn is_there(ctx: &Context, named: &RecordRequest) -> Result<bool, Error> {
-    let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await;
-    let request = request.map_err(Error::ReadRequest)?;
+async fn is_there(ctx: &Context, named: &RecordRequest) -> Result<bool, ApiError> {
+    let request = ctx.api.get::<CustomerOffboarding>(&named.namespace, &named.name).await?;
     Ok(request.is_some_and(|request| request.uid().as_deref() == Some(&named.uid) && !request.is_finished()))
+}
+
+/// Where rights are given in listed namespaces, one that is gone or not listed any more answers as one that hides what it has.
+async fn tell_that_nobody_may_look(ctx: &Shared, object: &Arc<OffboardingRecord>) -> Result<(), Error> {
+    let words = format!(
+        "the right to see whether its request is gone: namespace '{}' is not there, or the operator has no rights in it; \
+         create it where it is gone, and bind `customer-offboarding-operator-watched` in it",
+        object.spec.request.namespace
+    );
+    for case in &mut Cases::of_record(ctx, object).await.each {
+        tell_in_record(ctx, case, &words).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

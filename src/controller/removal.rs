@@ -55,22 +55,21 @@ pub async fn follow(ctx: Shared, scope: Scope) {
         if works(&ctx)
             && let Some(name) = line.due((ctx.clock)())
         {
-            let next = removed(&ctx, &name, &mut told).await;
-            line.set(name, next);
+            removed(&ctx, name, &mut line, &mut told).await;
         }
     }
 }
 
-/// Removes a request if that is still what its live object says; when to come again, if at all. A failure is told once, until one is
-/// removed again.
-async fn removed(ctx: &Context, name: &Name, told: &mut Option<ApiError>) -> Option<Timestamp> {
+/// Removes a request if that is still what its live object says, and writes down when to come again, if at all. A failure is told
+/// once, until one is removed again.
+async fn removed(ctx: &Context, name: Name, line: &mut Line, told: &mut Option<ApiError>) {
     let now = (ctx.clock)();
-    let error = match remove(&ctx.api, name, now, || works(ctx)).await {
-        Ok(Removed::Gone) => return None,
-        Ok(Removed::Later(at)) => return Some(at),
+    let error = match remove(&ctx.api, &name, now, || works(ctx)).await {
+        Ok(Removed::Gone) => return line.set(name, None),
+        Ok(Removed::Later(at)) => return line.set(name, Some(at)),
         Ok(Removed::Now) => {
             *told = None;
-            return None;
+            return line.set(name, None);
         }
         Err(error) => error,
     };
@@ -78,7 +77,11 @@ async fn removed(ctx: &Context, name: &Name, told: &mut Option<ApiError>) -> Opt
         *told = Some(error);
         tracing::warn!("a finished request cannot be removed, it is tried again: {error}");
     }
-    now.saturating_add(AGAIN).ok()
+    let again = now.saturating_add(AGAIN).unwrap_or(Timestamp::MAX);
+    if error == ApiError::Forbidden {
+        line.rest(&name.0, again);
+    }
+    line.set(name, Some(again));
 }
 
 /// What came of it.
@@ -171,6 +174,14 @@ impl Line {
             self.first.insert((at, name.clone()));
             self.at.insert(name, at);
         }
+    }
+
+    /// Nothing of this namespace before that: what may not be done to one may not be done to the others.
+    fn rest(&mut self, namespace: &str, until: Timestamp) {
+        let earlier = self.first.iter().take_while(|(at, _)| *at < until);
+        let its_own: Vec<Name> =
+            earlier.filter(|(_, name)| name.0 == namespace).map(|(_, name)| name.clone()).collect();
+        its_own.into_iter().for_each(|name| self.set(name, Some(until)));
     }
 
     /// The request whose time came first.

@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,11 +55,13 @@ pub enum Reader {
 pub struct Scrapers {
     known: Mutex<Known>,
     asking: Semaphore,
+    /// That nobody can tell stands in the log already: strangers may ask as often as they like.
+    told: AtomicBool,
 }
 
 impl Default for Scrapers {
     fn default() -> Self {
-        Self { known: Mutex::default(), asking: Semaphore::new(AT_ONCE) }
+        Self { known: Mutex::default(), asking: Semaphore::new(AT_ONCE), told: AtomicBool::new(false) }
     }
 }
 
@@ -106,12 +111,20 @@ impl Scrapers {
         if let Some(known) = self.known().of(&digested, Instant::now()) {
             return known;
         }
-        let reader = ask(api, token).await.unwrap_or_else(|error| {
-            tracing::warn!(
-                "nobody can tell who may read the metrics: tokenreviews, subjectaccessreviews: {error}"
-            );
-            Reader::Unanswered
-        });
+        let reader = match ask(api, token).await {
+            Ok(reader) => {
+                self.told.store(false, Ordering::Relaxed);
+                reader
+            }
+            Err(error) => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "nobody can tell who may read the metrics: tokenreviews, subjectaccessreviews: {error}"
+                    );
+                }
+                Reader::Unanswered
+            }
+        };
         self.known().learn(digested, reader, Instant::now());
         reader
     }

@@ -210,6 +210,8 @@ async fn the_network_is_closed_but_for_what_the_operator_needs() {
     assert!(cidrs(&spec["egress"][2]).contains(&"10.20.0.0/16".to_owned()));
     assert_eq!(each(&spec["egress"])[3..], [[3128], [4318]]);
     assert_eq!(each(&policy(&helm.renders(&["--set", "metrics.enabled=false"]))["ingress"]), [[8081]]);
+    let spec = policy(&helm.renders_set("openshift"));
+    assert_eq!(each(&spec["egress"])[3..], [[5353, 5353]]);
 }
 
 #[tokio::test]

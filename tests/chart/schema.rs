@@ -54,10 +54,52 @@ async fn what_is_misspelt_or_makes_no_sense_is_refused_by_name() {
             "metrics.enabled=false,metrics.podMonitor.enabled=true",
             ["there is nothing for a serviceMonitor or podMonitor to scrape", ""],
         ),
+        (
+            "metrics.podMonitor.enabled=true",
+            ["metrics.podMonitor needs authorization.credentials", "answered by 401"],
+        ),
+        (
+            "metrics.podMonitor.enabled=true,metrics.podMonitor.authorization.type=Bearer",
+            ["metrics.podMonitor needs authorization.credentials", ""],
+        ),
+        ("operator.egressProxy=https://proxy:3128", ["at '/operator/egressProxy'", "does not match pattern"]),
+        (
+            "operator.egressProxy=http://user:word@proxy:3128",
+            ["at '/operator/egressProxy'", "does not match pattern"],
+        ),
+        (
+            "operator.otlpEndpoint=http://user:word@collector:4318",
+            ["at '/operator/otlpEndpoint'", "does not match pattern"],
+        ),
+        ("operator.egressProxySecret=a", ["operator.egressProxySecret has no proxy to be for", ""]),
+        ("probes.port=8443", ["probes.port and metrics.port are both 8443", ""]),
+        ("probes.port=8080", ["probes.port must not be 8080", ""]),
+        ("metrics.port=8080", ["metrics.port must not be 8080", ""]),
+        ("networkPolicy.metricsFrom=null", ["at '/networkPolicy'", "missing property 'metricsFrom'"]),
+        ("networkPolicy.dnsTo=null", ["at '/networkPolicy'", "missing property 'dnsTo'"]),
     ] {
         let said = helm.templates(&["--set", given]);
         assert!(!said.success, "{given} is accepted");
         assert!(sentences.iter().all(|it| said.stderr.contains(it)), "{given}: {}", said.stderr);
+    }
+}
+
+/// Kubernetes takes an empty list of peers for everybody.
+#[tokio::test]
+async fn a_list_of_peers_without_any_is_refused() {
+    let helm = helm().await;
+    for name in ["metricsFrom", "dnsTo"] {
+        let said = helm.templates(&["--set-json", &format!("networkPolicy.{name}=[]")]);
+        let due = format!("at '/networkPolicy/{name}': minItems: got 0, want 1");
+        assert!(!said.success && said.stderr.contains(&due), "{name}: {}", said.stderr);
+    }
+}
+
+/// What is not served takes no port.
+#[tokio::test]
+async fn without_metrics_their_port_is_in_nobodys_way() {
+    for port in ["8080", "8081"] {
+        helm().await.renders(&["--set", &format!("metrics.enabled=false,metrics.port={port}")]);
     }
 }
 

@@ -155,6 +155,10 @@ fn a_line_knows_whose_time_comes_first_and_forgets_whoever_left() {
     assert_eq!(line.pause(noon()), LOOK);
     list(std::slice::from_ref(&late)).into_iter().for_each(|event| line.take(event));
     assert_eq!(line.at.len(), 1, "what the list leaves out is gone");
+    line.rest("elsewhere", noon().saturating_add(AGAIN).unwrap());
+    assert_ne!(line.pause(noon()), LOOK, "what is elsewhere holds up nobody here");
+    line.rest(&named("late").0, noon().saturating_add(AGAIN).unwrap());
+    assert_eq!((line.pause(noon()), line.at.len()), (LOOK, 1), "nothing here before that");
     line.set(named("late"), Some(noon()));
     assert_eq!((line.due(noon()), line.first.len()), (Some(named("late")), 1));
 }

@@ -36,6 +36,7 @@ async fn connect_any(
     proxy: Option<&EgressProxy>,
     end: Instant,
 ) -> Result<TcpStream, Failure> {
+    let mut last = NoTunnel::Unavailable;
     for (tried, address) in addresses.iter().enumerate() {
         let left = end.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -46,11 +47,12 @@ async fn connect_any(
                 return Ok(stream);
             }
             Ok(Err(Some(why))) if !why.is_of_this_address() => return Err(why.into()),
-            Ok(Err(_)) | Err(_) => {}
+            Ok(Err(why)) => last = why.unwrap_or(last),
+            Err(_) => {}
         }
     }
     Err(match proxy {
-        Some(_) => NoTunnel::Unavailable.into(),
+        Some(_) => last.into(),
         None => Failure::new(Class::Transient, Cause::ConnectFailed),
     })
 }

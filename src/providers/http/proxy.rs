@@ -129,7 +129,7 @@ pub(super) enum NoTunnel {
 impl NoTunnel {
     /// Whether another address of the same name may do better.
     pub(super) fn is_of_this_address(self) -> bool {
-        self == NoTunnel::Unavailable
+        self != NoTunnel::Unauthorized
     }
 }
 
