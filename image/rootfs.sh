@@ -28,7 +28,8 @@ compile() {
   target=$(host_triple) sysroot=$(rustc --print sysroot)
   # The last one that fits counts.
   local moved=("$PWD=/src" "$cargo_home=/cargo" "$sysroot=/rust" "$out/cargo=/target")
-  RUSTFLAGS="-C target-feature=+crt-static${moved[*]/#/ --remap-path-prefix=}" \
+  # Random bytes by the system call alone: of a static glibc its wrapper is not found, and then /dev/urandom would be asked.
+  RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"${moved[*]/#/ --remap-path-prefix=}" \
     "${CARGO:-cargo}" build --locked --release --target "$target" --target-dir "$out/cargo" --package "$PROGRAM" --bin "$PROGRAM" \
     --message-format json-render-diagnostics >"$out/compiled.jsonl"
   install -D -m 755 "$out/cargo/$target/release/$PROGRAM" "$rootfs/$PROGRAM"
