@@ -89,6 +89,20 @@ fn each_makes_its_line(rows: &[(&str, Change, &str, Verdict, &str)]) {
     }
 }
 
+/// The file of all rights would give those of the listed namespaces everywhere.
+#[test]
+fn nobody_whose_operator_works_in_listed_namespaces_is_told_to_give_it_rights_everywhere() {
+    for (lists_namespaces, cure) in
+        [(false, "kubectl apply --server-side -f deploy/roles.yaml"), (true, "bind ")]
+    {
+        let missing = (vec![rights::shipped("records", &[])[0].clone()], 42);
+        let facts = Facts { lists_namespaces, lacking: Ok(missing), ..good() };
+        let lines = judge(&facts);
+        let todo = lines.iter().find(|line| line.check == "rights").and_then(|line| line.todo.as_deref());
+        assert!(todo.is_some_and(|todo| todo.starts_with(cure)), "{todo:?}");
+    }
+}
+
 #[test]
 fn where_everything_is_in_order_every_line_says_so() {
     let lines = judge(&good());

@@ -47,7 +47,9 @@ async fn every_set_of_values_is_accepted_by_an_api_server() -> Result<(), Failur
         assert!(tried.status.success() && tried.stderr.is_empty(), "{set}: {}", tried.stderr);
         let made = tried.stdout.lines().filter(|line| line.contains("serverside-applied")).count();
         println!("{set}: {made} objects");
-        assert!(made >= 4, "{set}: {}", tried.stdout);
+        // Where kinds, policies and rights are applied apart, the rest is four objects.
+        let least = if set == "kinds-apart" { 4 } else { 5 };
+        assert!(made >= least, "{set}: {}", tried.stdout);
     }
     Ok(())
 }
